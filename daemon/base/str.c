@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+
+#define UNIT_NAME_MAX 255 /* bytes; UNIT_NAME_MAX in systemd's unit-name.h is 256 with the NUL */
+
+int str_copy(char *dst, size_t size, const char *src)
+{
+	size_t n = strnlen(src, size);
+
+	if (n == size) {
+		memcpy(dst, src, size - 1);
+		dst[size - 1] = '\0';
+		return -ENAMETOOLONG;
+	}
+	memcpy(dst, src, n + 1);
+	return 0;
+}
+
+void str_append(char *dst, size_t size, const char *format, ...)
+{
+	size_t used = strnlen(dst, size);
+	va_list ap;
+
+	if (used >= size)
+		return;
+	va_start(ap, format);
+	(void)vsnprintf(dst + used, size - used, format, ap);
+	va_end(ap);
+}
+
+int str_parse_i64(const char *s, int64_t *ret)
+{
+	char *end = NULL;
+	long long v;
+
+	if (!isdigit((unsigned char)s[0]) && !(s[0] == '-' && isdigit((unsigned char)s[1])))
+		return -EINVAL;
+	errno = 0;
+	v = strtoll(s, &end, 10);
+	if (*end)
+		return -EINVAL;
+	if (errno)
+		return -ERANGE;
+	*ret = v;
+	return 0;
+}
+
+int str_parse_u64(const char *s, uint64_t *ret)
+{
+	char *end = NULL;
+	unsigned long long v;
+
+	if (!isdigit((unsigned char)s[0]))
+		return -EINVAL;
+	errno = 0;
+	v = strtoull(s, &end, 10);
+	if (*end)
+		return -EINVAL;
+	if (errno)
+		return -ERANGE;
+	*ret = v;
+	return 0;
+}
+
+int str_parse_double(const char *s, double *ret)
+{
+	char *end = NULL;
+	double v;
+
+	if (!isdigit((unsigned char)s[0]) && s[0] != '-' && s[0] != '.')
+		return -EINVAL;
+	if (strspn(s, "0123456789.eE+-") != strlen(s))
+		return -EINVAL;
+	errno = 0;
+	v = strtod(s, &end);
+	if (*end)
+		return -EINVAL;
+	if (!isfinite(v))
+		return -ERANGE;
+	*ret = v;
+	return 0;
+}
+
+int str_parse_span_ns(const char *s, uint64_t *ret_ns)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t unit_ns;
+	} units[] = {
+		{ "", NS_PER_S },         { "ms", NS_PER_MS },      { "s", NS_PER_S },
+		{ "min", 60 * NS_PER_S }, { "h", 3600 * NS_PER_S },
+	};
+	size_t digits = strspn(s, "0123456789");
+	char number[21] = "";
+	uint64_t v;
+	int r;
+
+	if (digits == 0 || digits >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, s, digits);
+	r = str_parse_u64(number, &v);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+		if (!str_equal(s + digits, units[i].suffix))
+			continue;
+		if (v > UINT64_MAX / units[i].unit_ns)
+			return -ERANGE;
+		*ret_ns = v * units[i].unit_ns;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* Length of the UTF-8 sequence at s (left bytes remain), or 0 where it is malformed.
+ * Source: RFC 3629, section 4. */
+static size_t utf8_sequence_length(const unsigned char *s, size_t left)
+{
+	size_t n;
+	uint32_t c;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		n = 2, c = s[0] & 0x1fu;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		n = 3, c = s[0] & 0x0fu;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		n = 4, c = s[0] & 0x07u;
+	else
+		return 0;
+	if (n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0u) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3fu);
+	}
+	if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff)
+		return 0;
+	return c >= 0xd800 && c <= 0xdfff ? 0 : n;
+}
+
+static bool is_control(const unsigned char *s, size_t length)
+{
+	if (length == 1)
+		return (s[0] < 0x20 && s[0] != '\t') || s[0] == 0x7f;
+	return length == 2 && s[0] == 0xc2 && s[1] < 0xa0; /* C1 */
+}
+
+bool str_is_clean_utf8(const char *s, size_t length)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	for (size_t i = 0; i < length;) {
+		size_t n = utf8_sequence_length(u + i, length - i);
+
+		if (n == 0 || is_control(u + i, n))
+			return false;
+		i += n;
+	}
+	return true;
+}
+
+char *str_escape(char *dst, size_t size, const char *src)
+{
+	const unsigned char *u = (const unsigned char *)src;
+	size_t length = strlen(src), o = 0;
+
+	for (size_t i = 0; i < length;) {
+		size_t n = utf8_sequence_length(u + i, length - i);
+		bool clean = n > 0 && !is_control(u + i, n);
+		size_t need = clean ? n : 4;
+
+		if (o + need >= size)
+			break;
+		if (clean) {
+			memcpy(dst + o, src + i, n);
+		} else {
+			static const char hex[] = "0123456789abcdef";
+			const char code[4] = { '\\', 'x', hex[u[i] >> 4], hex[u[i] & 15] };
+
+			memcpy(dst + o, code, sizeof(code));
+			n = 1;
+		}
+		o += need;
+		i += n;
+	}
+	dst[o] = '\0';
+	return dst;
+}
+
+bool str_is_unit_name(const char *s)
+{
+	static const char *const suffixes[] = { ".service", ".socket", ".target",   ".slice",
+						".scope",   ".timer",  ".mount",    ".path",
+						".device",  ".swap",   ".automount" };
+	size_t n = strnlen(s, UNIT_NAME_MAX + 1);
+	const char *dot;
+
+	if (n == 0 || n > UNIT_NAME_MAX || s[0] == '.')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr(":_.\\@-", s[i]))
+			return false;
+	dot = strrchr(s, '.');
+	for (size_t i = 0; dot && i < ELEMENTSOF(suffixes); i++)
+		if (str_equal(dot, suffixes[i]))
+			return true;
+	return false;
+}
+
+bool str_is_terminated(const char *s, size_t size)
+{
+	return strnlen(s, size) < size;
+}
+
+bool str_is_hex128(const char *s)
+{
+	return strnlen(s, STR_HEX128_MAX) == STR_HEX128_MAX - 1 &&
+	       strspn(s, "0123456789abcdef") == STR_HEX128_MAX - 1;
+}
+
+int str_random_hex128(char buf[static STR_HEX128_MAX])
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char raw[16];
+
+	if (getrandom(raw, sizeof(raw), GRND_NONBLOCK) != (ssize_t)sizeof(raw))
+		return -errno;
+	for (size_t i = 0; i < sizeof(raw); i++) {
+		buf[2 * i] = hex[raw[i] >> 4];
+		buf[2 * i + 1] = hex[raw[i] & 15];
+	}
+	buf[STR_HEX128_MAX - 1] = '\0';
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdint.h>
+
+#include "model/record.h"
+
+/* A file of alerts.d (NAME.yaml): what is wrong.
+ *
+ *   id: endpoint-slow
+ *   summary: "{entity} answers slowly: {value} ms"
+ *   severity: warning
+ *   signal: endpoint.latency_ms
+ *   rule: threshold
+ *   above: service.slow_ms          # number, or service.slow_ms (the endpoint's own bound)
+ *   clear_below_ratio: 0.8          # hysteresis: clears under above x this
+ *   for: 3                          # M of the last N samples
+ *   of: 5
+ *   managed_only: true
+ *   reason: why this number
+ *   source: where it comes from
+ */
+
+#define ALERTS_MAX       64
+#define ALERT_WINDOW_MAX 64
+
+enum alert_bound { ALERT_BOUND_NUMBER, ALERT_BOUND_SERVICE_SLOW_MS };
+
+struct alert {
+	char id[RULE_NAME_MAX];
+	char summary[160];
+	enum severity severity;
+	char signal[SIGNAL_NAME_MAX];
+	char rule[RULE_NAME_MAX]; /* name of a rule in daemon/rules */
+	enum alert_bound bound;
+	uint32_t below; /* boolean: fires under the bound instead of over it */
+	double threshold;
+	double clear_ratio;    /* hysteresis factor on the bound, default 1 */
+	uint32_t m, n;         /* m of n samples; 1 <= m <= n <= ALERT_WINDOW_MAX */
+	uint32_t clear_n;      /* consecutive good samples to clear, default n */
+	uint32_t managed_only; /* boolean, default true */
+	char reason[256];
+	char source[160];
+};
+
+struct alerts {
+	uint32_t n;
+	struct alert *v;
+};
+
+/* Returns 0; -EINVAL with FILE:LINE:COLUMN. */
+int alerts_load(int root_fd, struct alerts *ret, struct err *reterr) _warn_unused_;
+void alerts_done(struct alerts *a);
+const struct alert *alerts_find(const struct alerts *a, const char *id);

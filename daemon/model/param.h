@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/lookup.h"
+
+/* Typed, bounded parameters of actions, faults and inspectors. One parser validates what comes from
+ * the command line, the API, a runbook or a frame; a plugin never parses. */
+
+#define PARAM_NAME_MAX 32
+#define PARAM_TEXT_MAX 256
+#define PARAMS_MAX     8
+
+enum param_type {
+	PARAM_TYPE_INTEGER, /* int64, min..max */
+	PARAM_TYPE_UNIT,    /* a systemd unit name (str_is_unit_name) */
+	PARAM_TYPE_ENUM,    /* one of choices[] */
+	PARAM_TYPE_SPAN,    /* "60s", stored as nanoseconds in .integer, min..max in nanoseconds */
+	_PARAM_TYPE_MAX,
+};
+LOOKUP_DECLARE(param_type, enum param_type);
+
+struct param_spec {
+	const char *name;
+	enum param_type type;
+	const char *unit; /* "ms", "pct", NULL */
+	int64_t min, max;
+	const char *default_text;   /* NULL: required */
+	const char *const *choices; /* NULL-terminated, ENUM only */
+	const char *help;
+};
+
+struct param {
+	char name[PARAM_NAME_MAX];
+	enum param_type type;
+	int64_t integer;           /* INTEGER, SPAN; for ENUM the index in choices[] */
+	char text[PARAM_TEXT_MAX]; /* canonical text of every type */
+};
+
+struct params {
+	uint32_t n;
+	struct param v[PARAMS_MAX];
+};
+
+/* One "name=value" pair as it comes in. */
+struct param_text {
+	const char *name, *value;
+};
+
+/* Validates texts[] against specs[] (ends with .name == NULL), fills defaults; order is that of specs.
+ * Returns 0; -EINVAL naming the parameter, what came and what is allowed (unknown, repeated and
+ * missing ones too). */
+int params_parse(const struct param_spec *specs, const struct param_text *texts, size_t n_texts,
+		 struct params *ret, struct err *reterr) _warn_unused_;
+
+/* Re-validates params that came in a frame or file against specs. Returns 0; -EINVAL. */
+int params_check(const struct param_spec *specs, const struct params *params,
+		 struct err *reterr) _warn_unused_;
+
+/* The parameter; asserts that it exists (params passed validation). */
+const struct param *params_get(const struct params *params, const char *name);
+int64_t params_integer(const struct params *params, const char *name);
+const char *params_text(const struct params *params, const char *name);
+
+/* "unit=nginx.service quota_pct=20", canonical; what hashes and people see. Returns buf. */
+char *params_format(const struct params *params, char *buf, size_t size);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/alert.h"
+#include "model/record.h"
+
+/* runbooks/NAME.md: Markdown for people, YAML front matter for the engine.
+ *
+ *   ---
+ *   id: service-crashed
+ *   title: A service was ended by a crash
+ *   owner: aiops
+ *   risk: reversible
+ *   autonomy: auto
+ *   match:
+ *     alerts: [unit-failed, endpoint-down]
+ *   when_not_to_use: ...                      # prose
+ *   exclude:                                  # any that holds rules the runbook out
+ *     - {inspector: unit_status, fact: unit.result, in: [success]}
+ *   evidence:
+ *     - {inspector: unit_status, fact: unit.result, in: [signal, core-dump, exit-code], weight: 3,
+ *        required: true}
+ *     - {inspector: proc_exit, fact: exit.signal, above: 0, weight: 2, against: 1}
+ *   min_score: 4
+ *   root: entity                              # or fact:NAME - a fact that names the unit at fault
+ *   cause: "{entity} was ended by signal {exit.signal}"
+ *   plan:                                     # alternatives, first that is allowed is tried first
+ *     - {action: unit.start, params: {unit: "$root"}}
+ *   verify: {signal: endpoint.up_bool, above: 0.5, settle_s: 2, sustain_s: 5, within_s: 30}
+ *   invariants:
+ *     - {signal: host.memory_available_ratio, above: 0.02}
+ *   limits: {per_hour: 3, cooldown_s: 60}
+ *   tests:
+ *     - {fault: unit.kill, params: {signal: SIGKILL}}
+ *   ---
+ */
+
+#define RUNBOOKS_MAX           128
+#define RUNBOOK_ALERTS_MAX     8
+#define RUNBOOK_CLAUSES_MAX    16
+#define RUNBOOK_VALUES_MAX     8
+#define RUNBOOK_INVARIANTS_MAX 4
+#define RUNBOOK_TESTS_MAX      4
+#define RUNBOOK_BODY_MAX       (32 * 1024)
+
+enum clause_test { CLAUSE_TEST_IN, CLAUSE_TEST_NOT_IN, CLAUSE_TEST_ABOVE, CLAUSE_TEST_BELOW };
+
+struct clause {
+	char inspector[RULE_NAME_MAX];
+	char fact[SIGNAL_NAME_MAX];
+	enum clause_test test;
+	uint32_t n_values;
+	char values[RUNBOOK_VALUES_MAX][64];
+	double number;
+	int32_t weight;    /* added when it holds, 0..10 */
+	int32_t against;   /* taken away when the fact is there and it does not hold, 0..10 */
+	uint32_t required; /* boolean: absent or false rules the runbook out */
+	uint32_t of_root; /* boolean: collected about the root, after it is known, not the entity */
+	unsigned line;
+};
+
+struct runbook_step {
+	char action[RULE_NAME_MAX];
+	uint32_t n_params;
+	char names[PARAMS_MAX][PARAM_NAME_MAX];
+	char values[PARAMS_MAX][PARAM_TEXT_MAX]; /* "$root", "$entity" or a literal */
+	unsigned line;
+};
+
+struct expectation {
+	char signal[SIGNAL_NAME_MAX];
+	enum clause_test test; /* ABOVE or BELOW */
+	enum alert_bound bound;
+	double number;
+};
+
+struct runbook_verify {
+	struct expectation
+		expect; /* about the service's endpoint, unit or the host, by signal name */
+	uint32_t settle_s, sustain_s, within_s;
+};
+
+struct runbook_test {
+	char fault[RULE_NAME_MAX];
+	uint32_t n_params;
+	char names[PARAMS_MAX][PARAM_NAME_MAX];
+	char values[PARAMS_MAX][PARAM_TEXT_MAX];
+};
+
+struct runbook {
+	char id[RULE_NAME_MAX], title[160], owner[64], when_not_to_use[RECORD_TEXT_MAX];
+	enum risk risk;
+	enum autonomy autonomy;
+	uint32_t n_alerts, n_exclude, n_evidence, n_plan, n_invariants, n_tests;
+	char alerts[RUNBOOK_ALERTS_MAX][RULE_NAME_MAX];
+	struct clause exclude[RUNBOOK_CLAUSES_MAX], evidence[RUNBOOK_CLAUSES_MAX];
+	int32_t min_score;
+	char root_fact[SIGNAL_NAME_MAX]; /* "" : the entity itself */
+	char cause[RECORD_TEXT_MAX];
+	struct runbook_step plan[ALTERNATIVES_MAX];
+	struct runbook_verify verify;
+	struct expectation invariants[RUNBOOK_INVARIANTS_MAX];
+	uint32_t per_hour, cooldown_s;
+	struct runbook_test tests[RUNBOOK_TESTS_MAX];
+	char path[512];
+	char *body; /* the Markdown after the front matter */
+};
+
+struct runbooks {
+	uint32_t n;
+	struct runbook *v;
+};
+
+/* Parses one file. Returns 0; -EINVAL with FILE:LINE:COLUMN and the reason. */
+int runbook_parse(const char *file_name, const char *text, size_t length, struct runbook *ret,
+		  struct err *reterr) _warn_unused_;
+void runbook_done(struct runbook *r);
+
+/* Loads every NAME.md of runbooks.d below root_fd. */
+int runbooks_load(int root_fd, struct runbooks *ret, struct err *reterr) _warn_unused_;
+void runbooks_done(struct runbooks *r);
+const struct runbook *runbooks_find(const struct runbooks *r, const char *id);
+
+/* The inspectors a runbook needs of the entity (of_root false) or of its root (true). */
+bool runbook_needs_inspector(const struct runbook *r, const char *inspector, bool of_root);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/sample.h"
+#include "model/service.h"
+
+/* A probe: one continuous source of signals, inside the agent's event loop. Never blocks. */
+
+struct probe_context {
+	void *event;                     /* sd_event * */
+	const struct services *services; /* managed; valid until the next reload() */
+	int root_fd;                     /* "/" or a test's tree */
+	void *bus;                       /* sd_bus *, system bus; NULL while it is away */
+	/* Hands over one value. */
+	void (*emit)(void *userdata, const struct sample *sample);
+	void *userdata;
+};
+
+struct probe_ops {
+	const char *name;
+	const char *summary;
+	const char *source;
+	const struct signal_spec *signals; /* ends with .name == NULL */
+	bool optional;   /* the agent starts without it, and doctor says what is missing */
+	bool privileged; /* must start before the capabilities are dropped */
+
+	/* Returns 0 if it can run here; -EOPNOTSUPP with the cause (no BTF, PSI off, ...). */
+	int (*supported)(const struct probe_context *c, struct err *reterr);
+	/* *ret_state is the probe's own. Returns 0; -errno. */
+	int (*start)(const struct probe_context *c, void **ret_state, struct err *reterr);
+	/* Called each second by the agent; NULL for purely event driven ones. */
+	void (*tick)(void *state, uint64_t now_ns);
+	/* The managed services changed. May be NULL. */
+	void (*reload)(void *state);
+	void (*stop)(void *state);
+	/* Records the kernel dropped since start; NULL where none can be. */
+	uint64_t (*dropped)(void *state);
+};
+
+extern const struct probe_ops *const probe_registry[]; /* generated; ends with NULL */
