@@ -356,23 +356,24 @@ TARGET_CONF_DIRS := $(sort $(wildcard selftests/target/*.d))
 unit_files = $(sort $(wildcard $(foreach x,service socket slice target timer,$1/*.$x)))
 
 install: all
-	$(call put,$(libexecdir),$(patsubst %,$(BIN)/%,$(filter aiops-%,$(PROGRAMS))),0755)
-	$(call put,$(bindir),$(patsubst %,$(BIN)/%,$(filter aiopsctl,$(PROGRAMS))),0755)
-	$(call put,$(unitdir),$(call unit_files,units),0644)
-	$(INSTALL) -D -m 0644 units/aiops.sysusers '$(DESTDIR)$(sysusersdir)/aiops-agent.conf'
-	$(INSTALL) -D -m 0644 units/aiops.tmpfiles '$(DESTDIR)$(tmpfilesdir)/aiops-agent.conf'
-	$(INSTALL) -D -m 0644 units/60-aiops.rules '$(DESTDIR)$(polkitdir)/60-aiops.rules'
-	$(INSTALL) -D -m 0644 units/aiops.catalog '$(DESTDIR)$(catalogdir)/aiops-agent.catalog'
-	$(call put,$(datadir)/runbooks,$(sort $(wildcard runbooks/*.md)),0644)
-	$(call put,$(datadir)/alerts.d,$(sort $(wildcard alerts/*.yaml)),0644)
-	$(foreach d,$(CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
-	$(foreach n,1 5 7 8,$(call put,$(mandir)/man$n,$(sort $(wildcard packaging/man/*.$n)),0644) &&) :
-	$(call put,$(completiondir),$(sort $(wildcard packaging/completion/bash/*)),0644)
+	@$(call put,$(libexecdir),$(patsubst %,$(BIN)/%,$(filter aiops-%,$(PROGRAMS))),0755)
+	@$(call put,$(bindir),$(patsubst %,$(BIN)/%,$(filter aiopsctl,$(PROGRAMS))),0755)
+	@$(call put,$(unitdir),$(call unit_files,units),0644)
+	@$(INSTALL) -D -m 0644 units/aiops.sysusers '$(DESTDIR)$(sysusersdir)/aiops-agent.conf'
+	@$(INSTALL) -D -m 0644 units/aiops.tmpfiles '$(DESTDIR)$(tmpfilesdir)/aiops-agent.conf'
+	@$(INSTALL) -D -m 0644 units/60-aiops.rules '$(DESTDIR)$(polkitdir)/60-aiops.rules'
+	@$(if $(wildcard units/aiops.catalog),$(INSTALL) -D -m 0644 units/aiops.catalog \
+		'$(DESTDIR)$(catalogdir)/aiops-agent.catalog')
+	@$(call put,$(datadir)/runbooks,$(sort $(wildcard runbooks/*.md)),0644)
+	@$(call put,$(datadir)/alerts.d,$(sort $(wildcard alerts/*.yaml)),0644)
+	@$(foreach d,$(CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
+	@$(foreach n,1 5 7 8,$(call put,$(mandir)/man$n,$(sort $(wildcard packaging/man/*.$n)),0644) &&) :
+	@$(call put,$(completiondir),$(sort $(wildcard packaging/completion/bash/*)),0644)
 
 # The sandbox stack to break; its own package.
 install-target: all
-	$(call put,$(targetlibexecdir),$(TARGETS),0755)
-	$(call put,$(unitdir),$(call unit_files,selftests/target),0644)
-	$(foreach d,$(TARGET_CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
+	@$(call put,$(targetlibexecdir),$(TARGETS),0755)
+	@$(call put,$(unitdir),$(call unit_files,selftests/target),0644)
+	@$(foreach d,$(TARGET_CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
 
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d' -type f)
