@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Run the cases, one line each, and keep what is needed to understand a failure."""
+
+import collections
+import importlib.util
+import pathlib
+import shutil
+import signal
+import sys
+import time
+import traceback
+
+import leaks
+from guest import Skip
+from provision import TOP
+
+HERE = pathlib.Path(__file__).resolve().parent
+LOGS = TOP / "build" / "vm" / "logs"
+CASE_TIMEOUT_S = 300
+GIST_LINES = 6
+
+# word: passed, failed, skipped, or broken (the harness or the case itself, not the product)
+Outcome = collections.namedtuple("Outcome", "word gist trace")
+
+
+class CaseTimeout(AssertionError):
+    """A case ran over its time."""
+
+
+class UsageError(Exception):
+    """The command line names something that is not there."""
+
+
+class Case:
+    def __init__(self, path):
+        spec = importlib.util.spec_from_file_location(f"case_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self.name = path.stem
+        self.tags = set(module.TAGS)
+        self.summary = module.SUMMARY
+        self.timeout_s = getattr(module, "TIMEOUT_S", CASE_TIMEOUT_S)
+        self.sabotage = set(getattr(module, "SABOTAGE", ()))
+        self.run = module.run
+
+
+def all_cases():
+    return [Case(path) for path in sorted((HERE / "cases").glob("*.py"))]
+
+
+def choose(names, quick, sabotage):
+    cases = all_cases()
+    unknown = set(names) - {case.name for case in cases}
+    if unknown:
+        raise UsageError(f"no case '{sorted(unknown)[0]}'; see --list")
+    if names:
+        return [case for case in cases if case.name in names]
+    if sabotage:
+        return [case for case in cases if sabotage & case.sabotage]
+    return [case for case in cases if not quick or "quick" in case.tags]
+
+
+def allowed_skips():
+    lines = (HERE / "skips").read_text().splitlines()
+    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+
+
+def on_alarm(_signal, _frame):
+    raise CaseTimeout("the case took too long")
+
+
+def attempt(case, vm, sabotage, debs):
+    """Run one case; never raises what a case can raise."""
+    signal.signal(signal.SIGALRM, on_alarm)
+    try:
+        if not debs and "bare" not in case.tags:
+            raise RuntimeError("no package to test: build one or name it with --deb")
+        vm.restore()
+        for name in sorted(sabotage):
+            vm.run(leaks.SABOTAGE[name])
+        signal.alarm(case.timeout_s)
+        case.run(vm)
+        return Outcome("passed", "", "")
+    except Skip as reason:
+        if case.name in allowed_skips():
+            return Outcome("skipped", str(reason), "")
+        return Outcome("broken", f"skipped, but not listed in 'skips': {reason}", "")
+    except AssertionError as error:
+        return Outcome("failed", gist(error), traceback.format_exc())
+    except Exception as error:
+        return Outcome("broken", gist(error), traceback.format_exc())
+    finally:
+        signal.alarm(0)
+        for observer in vm.observers:
+            observer.stop()
+
+
+def gist(error):
+    """The first lines of what an exception says; a bare assert says nothing, so its source."""
+    text = str(error).strip()
+    if not text:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{frame.line} ({pathlib.Path(frame.filename).name}:{frame.lineno})"
+    return "\n".join(f"{text}".splitlines()[:GIST_LINES])
+
+
+def keep_logs(case, vm, outcome):
+    """Everything that helps, each thing on its own: a broken guest gives what it can."""
+    folder = LOGS / case.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "failure.txt").write_text(f"{outcome.word}: {outcome.gist}\n\n{outcome.trace}")
+    for number, observer in enumerate(vm.observers):
+        (folder / f"observer-{number}.txt").write_text(observer.text())
+    sources = {
+        "console.log": lambda: vm.machine.console.read_text(errors="replace"),
+        "journal.log": lambda: vm.journal("-b"),
+        "status.txt": lambda: vm.run("aiopsctl status 2>&1; systemctl --failed; systemctl status "
+                                     "'aiops*' 2>&1", check=False)[1],
+        "state-diff.txt": lambda: "\n".join(vm.state_diff()) + "\n",
+    }
+    for name, source in sources.items():
+        try:
+            content = source()
+        except Exception as error:
+            content = f"not to be had: {error}\n"
+        (folder / name).write_text(content)
+    return folder
+
+
+def judge(outcome, sabotage):
+    """What the outcome counts as, and the word for it."""
+    if not sabotage or outcome in ("skipped", "broken"):
+        return ("failed" if outcome == "broken" else outcome), outcome
+    if outcome == "failed":
+        return "passed", "failed as it should"
+    return "failed", "passed, but should have failed"
+
+
+def run_cases(cases, vm, sabotage, debs):
+    count = {"passed": 0, "failed": 0, "skipped": 0}
+    width = max([len(case.name) for case in cases], default=0)
+    tty = sys.stdout.isatty()
+    for case in cases:
+        if tty:
+            print(f"  {case.name:<{width}}  running", end="", flush=True)
+        started = time.monotonic()
+        vm.observers, vm.last_diff = [], []
+        outcome = attempt(case, vm, sabotage, debs)
+        verdict, word = judge(outcome.word, sabotage)
+        count[verdict] += 1
+        took_s = time.monotonic() - started
+        print(("\r\033[K" if tty else "") + f"  {case.name:<{width}}  {took_s:6.1f} s  {word}", flush=True)
+        if outcome.gist:
+            print("\n".join(f"      {line}" for line in outcome.gist.splitlines()))
+        if verdict == "failed":
+            print(f"      logs: {keep_logs(case, vm, outcome)}", flush=True)
+        elif not sabotage:
+            shutil.rmtree(LOGS / case.name, ignore_errors=True)
+    print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
+    return 1 if count["failed"] or not sum(count.values()) else 0
