@@ -62,6 +62,3 @@ struct http_server;
 int http_serve(sd_event *event, int listen_fd, const struct http_endpoint *table, void *userdata,
 	       struct http_server **ret, struct err *reterr) _warn_unused_;
 struct http_server *http_server_free(struct http_server *s);
-
-/* Fills caller from a connected AF_UNIX socket. Fails closed: -errno on any doubt. */
-int http_caller_read(int fd, struct http_caller *ret, struct err *reterr) _warn_unused_;
