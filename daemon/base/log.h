@@ -13,6 +13,9 @@
  * Source: systemd, docs/JOURNAL_NATIVE_PROTOCOL.md. */
 void log_open(const char *syslog_identifier);
 
+/* The same to another socket than journald's: a test's. */
+void log_open_to(const char *syslog_identifier, const char *socket_path);
+
 struct log_field {
 	const char *name; /* upper case: AIOPS_INCIDENT, MESSAGE_ID, OBJECT_SYSTEMD_UNIT, ... */
 	const char *value;

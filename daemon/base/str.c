@@ -171,6 +171,20 @@ bool str_is_clean_utf8(const char *s, size_t length)
 	return true;
 }
 
+bool str_is_clean_text(const char *s, size_t length)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i <= length; i++) {
+		if (i < length && s[i] != '\n' && s[i] != '\r')
+			continue;
+		if (!str_is_clean_utf8(s + start, i - start))
+			return false;
+		start = i + 1;
+	}
+	return true;
+}
+
 char *str_escape(char *dst, size_t size, const char *src)
 {
 	const unsigned char *u = (const unsigned char *)src;

@@ -30,6 +30,9 @@ int str_parse_span_ns(const char *s, uint64_t *ret_ns) _warn_unused_;
 /* True if s (of length bytes) is UTF-8 with no NUL, no C0/C1 control except tab, no surrogates. */
 bool str_is_clean_utf8(const char *s, size_t length);
 
+/* The same for a text of several lines: line feeds and carriage returns are allowed too. */
+bool str_is_clean_text(const char *s, size_t length);
+
 /* Copies src with every control character and invalid byte as \\xNN: safe on any terminal and in
  * any log. Returns dst. */
 char *str_escape(char *dst, size_t size, const char *src);

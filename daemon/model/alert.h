@@ -13,9 +13,12 @@
  *   signal: endpoint.latency_ms
  *   rule: threshold
  *   above: service.slow_ms          # number, or service.slow_ms (the endpoint's own bound)
+ *                                   # or below: NUMBER
  *   clear_below_ratio: 0.8          # hysteresis: clears under above x this
+ *                                   # (with below: clear_above_ratio, 1 or more)
  *   for: 3                          # M of the last N samples
  *   of: 5
+ *   clear_for: 5                    # good samples in a row that clear it, default of
  *   managed_only: true
  *   reason: why this number
  *   source: where it comes from
@@ -48,7 +51,12 @@ struct alerts {
 	struct alert *v;
 };
 
-/* Returns 0; -EINVAL with FILE:LINE:COLUMN. */
+/* Parses one file. Returns 0; -EINVAL, -EBADMSG with FILE:LINE:COLUMN. */
+int alert_parse(const char *file_name, const char *text, size_t length, struct alert *ret,
+		struct err *reterr) _warn_unused_;
+
+/* Loads alerts.d below root_fd. The id is the file's name. Returns 0; -EINVAL, -EBADMSG with
+ * FILE:LINE:COLUMN; -E2BIG. */
 int alerts_load(int root_fd, struct alerts *ret, struct err *reterr) _warn_unused_;
 void alerts_done(struct alerts *a);
 const struct alert *alerts_find(const struct alerts *a, const char *id);

@@ -54,6 +54,11 @@ struct policy {
 /* Loads policy.d below root_fd, every file trusted (root-owned, not writable by others). No file at
  * all is -ENOENT: deny. Returns 0; -EINVAL, -EPERM with FILE:LINE:COLUMN and the reason. */
 int policy_load(int root_fd, struct policy *ret, struct err *reterr) _warn_unused_;
+
+/* Adds the text of one file to *p (the last file's mode, limits and rules win); start from {0}.
+ * Returns 0; -EINVAL, -EBADMSG with FILE:LINE:COLUMN, and *p is still to be freed by policy_done. */
+int policy_parse(const char *file_name, const char *text, size_t length, struct policy *p,
+		 struct err *reterr) _warn_unused_;
 void policy_done(struct policy *p);
 
 /* Pure. What the policy says of this action on this unit for the given origin of the wish: fills

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/action_info.h"
 #include "model/alert.h"
 #include "model/record.h"
 
@@ -34,7 +35,13 @@
  *     - {signal: host.memory_available_ratio, above: 0.02}
  *   limits: {per_hour: 3, cooldown_s: 60}
  *   tests:
- *     - {fault: unit.kill, params: {signal: SIGKILL}}
+ *     - {fault: unit.kill, params: {signal: SIGKILL}}   # on a real machine: aiopsctl validate
+ *     - name: a unit that ended well is left alone      # anywhere: aiopsctl runbooks test
+ *       given:
+ *         entity: unit:x.service
+ *         facts: {unit.result: success, endpoint.up_bool: 0}
+ *         root_facts: {}                              # for clauses with of_root
+ *       expect: rejected                              # or matched
  *   ---
  */
 
@@ -43,7 +50,7 @@
 #define RUNBOOK_CLAUSES_MAX    16
 #define RUNBOOK_VALUES_MAX     8
 #define RUNBOOK_INVARIANTS_MAX 4
-#define RUNBOOK_TESTS_MAX      4
+#define RUNBOOK_TESTS_MAX      8
 #define RUNBOOK_BODY_MAX       (32 * 1024)
 
 enum clause_test { CLAUSE_TEST_IN, CLAUSE_TEST_NOT_IN, CLAUSE_TEST_ABOVE, CLAUSE_TEST_BELOW };
@@ -83,11 +90,31 @@ struct runbook_verify {
 	uint32_t settle_s, sustain_s, within_s;
 };
 
+enum runbook_expect {
+	RUNBOOK_EXPECT_MATCHED,  /* the runbook reaches min_score and is not ruled out */
+	RUNBOOK_EXPECT_REJECTED, /* it does not */
+	_RUNBOOK_EXPECT_MAX,
+};
+LOOKUP_DECLARE(runbook_expect, enum runbook_expect);
+
+/* Facts of a fixture. An unquoted number is a number, all else is text; provenance and source are
+ * those of the clause that asks. */
+struct runbook_given {
+	struct entity entity;
+	uint32_t n_facts, n_root_facts;
+	struct fact facts[FACTS_MAX], root_facts[FACTS_MAX];
+};
+
+/* Either a fault to inject (fault is set) or a fixture (fault is ""). */
 struct runbook_test {
+	char name[160];
 	char fault[RULE_NAME_MAX];
 	uint32_t n_params;
 	char names[PARAMS_MAX][PARAM_NAME_MAX];
 	char values[PARAMS_MAX][PARAM_TEXT_MAX];
+	struct runbook_given given;
+	enum runbook_expect expect;
+	unsigned line;
 };
 
 struct runbook {
@@ -104,7 +131,7 @@ struct runbook {
 	struct runbook_verify verify;
 	struct expectation invariants[RUNBOOK_INVARIANTS_MAX];
 	uint32_t per_hour, cooldown_s;
-	struct runbook_test tests[RUNBOOK_TESTS_MAX];
+	struct runbook_test *tests; /* n_tests, at most RUNBOOK_TESTS_MAX */
 	char path[512];
 	char *body; /* the Markdown after the front matter */
 };
@@ -126,3 +153,24 @@ const struct runbook *runbooks_find(const struct runbooks *r, const char *id);
 
 /* The inspectors a runbook needs of the entity (of_root false) or of its root (true). */
 bool runbook_needs_inspector(const struct runbook *r, const char *inspector, bool of_root);
+
+/* An inspector as lint needs to know it; tables end with .name == NULL. */
+struct inspector_info {
+	const char *name;
+	const struct signal_spec *facts; /* ends with .name == NULL */
+};
+
+/* What runbooks may name. A NULL table is not checked against. */
+struct runbook_names {
+	const struct alerts *alerts;
+	const struct action_info *actions;
+	const struct inspector_info *inspectors;
+	const struct signal_spec *signals; /* of the probes */
+};
+
+/* Checks that everything a parsed runbook names exists and fits: alerts, inspectors and their
+ * facts, signals, actions with their parameters (by the actions' own specs), the root's fact, and
+ * that its risk is not under its actions'.
+ * Returns 0; -EINVAL with FILE:LINE and the reason. */
+int runbook_lint(const struct runbook *r, const struct runbook_names *names,
+		 struct err *reterr) _warn_unused_;

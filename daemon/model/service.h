@@ -48,6 +48,10 @@ struct services {
 	struct service *v;
 };
 
+/* Parses one file. Returns 0; -EINVAL, -EBADMSG with FILE:LINE:COLUMN. */
+int service_parse(const char *file_name, const char *text, size_t length, struct service *ret,
+		  struct err *reterr) _warn_unused_;
+
 /* Loads services.d below root_fd. A bad file fails the whole load (the caller keeps the old one).
  * Returns 0; -EINVAL with FILE:LINE:COLUMN (bad value, a name or unit given twice); -E2BIG. */
 int services_load(int root_fd, struct services *ret, struct err *reterr) _warn_unused_;

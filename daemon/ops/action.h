@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/action_info.h"
 #include "model/param.h"
 #include "model/record.h"
 
@@ -54,14 +55,3 @@ struct action_ops {
 
 extern const struct action_ops *const action_registry[]; /* generated; ends with NULL */
 const struct action_ops *action_find(const char *name);
-
-/* What the executor, the agent and aiopsctl may know of an action without linking it: generated from
- * the same files by listing them is not possible in C, so the step prints it (aiops-step describe) at
- * build time into build/gen/action_table.c. */
-struct action_info {
-	const char *name, *summary;
-	const struct param_spec *params;
-	enum risk risk;
-	bool revertible, idempotent;
-	uint32_t timeout_ms, settle_ms, cooldown_ms;
-};
