@@ -134,6 +134,17 @@ main_aiopsctl := ctl
 regs_aiopsctl := verb
 pkgs_aiopsctl := libsystemd json-c yaml-0.1 smartcols libcurl sqlite3 libcrypto
 
+# What one program knows and another may not link: P prints it as C when called `P describe`, and the
+# table goes to those who ask for it. A program that knows no such verb yet makes no table.
+table_action_table := aiops-step
+table_fault_table := aiops-fault
+table_agent_table := aiops-agent
+table_recorder_table := aiops-recorder
+tables_aiops-agent := action_table
+tables_aiops-executor := action_table
+tables_aiopsctl := action_table fault_table agent_table recorder_table
+tables_test := action_table fault_table
+
 # Layers that every program may draw from; an archive gives only the members that are asked for.
 CORE_DIRS := daemon/engine daemon/ipc daemon/sys daemon/ops daemon/model daemon/base
 
@@ -177,6 +188,10 @@ plugins = $(patsubst $(reg_dir_$1)/%.c,%,$(filter $(reg_dir_$1)/%.c,$(PLUGIN_SRC
 reg_objects = $(foreach r,$1,$(if $(wildcard daemon/$(call reg_header,$r)),$(OBJ)/gen/registry_$r.o))
 
 archives = $(foreach d,$(filter $1,$(LIB_DIRS)),$(OBJ)/$d.a)
+
+DESCRIBERS := $(shell grep -lF '"describe"' $(MAIN_SRC) $(LIB_SRC) /dev/null)
+describes = $(filter daemon/$(main_$1).c daemon/$(main_$1)/%,$(DESCRIBERS))
+table_objects = $(foreach t,$1,$(if $(call describes,$(table_$t)),$(OBJ)/gen/$t.o))
 
 # ---- goals ---------------------------------------------------------------------------------------
 
@@ -273,6 +288,13 @@ $(GEN)/registry_%.c: FORCE | $(GEN)/registry_%.h
 	$(foreach p,$(call plugins,$*),echo '	&$(call reg_kind,$*)_$p,';) \
 	echo '	NULL,'; echo '};'; } | $(write)
 
+define table_rule
+$(GEN)/$1.c: $(BIN)/$(table_$1)
+	@$$< describe | $$(write)
+$(OBJ)/gen/$1.o: WARN += $(if $(is_clang),-Wno-missing-variable-declarations)
+endef
+$(foreach t,action_table fault_table agent_table recorder_table,$(eval $(call table_rule,$t)))
+
 REGISTRY_HEADERS := $(REGISTRIES:%=$(GEN)/registry_%.h)
 
 $(GEN)/vmlinux.h: $(VMLINUX_BTF)
@@ -319,7 +341,7 @@ link = $(call say,LD,$@)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -o $@ $(filter %.o
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(ALL_LDFLAGS)
 
 define program_rule
-$(BIN)/$1: $(OBJ)/daemon/$(main_$1).o $(call reg_objects,$(regs_$1)) \
+$(BIN)/$1: $(OBJ)/daemon/$(main_$1).o $(call reg_objects,$(regs_$1)) $(call table_objects,$(tables_$1)) \
 		$(call archives,daemon/$(main_$1) $(dirs_$1) $(CORE_DIRS))
 	$$(link) $$(call pkg_libs,$(pkgs_$1))
 endef
@@ -334,8 +356,13 @@ LINKS := $(shell awk '/\/\* links:/ { f = FILENAME; sub(/.*\//, "", f); sub(/\.c
 	$(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC) /dev/null)
 links = $(patsubst $1:%,$(OBJ)/%,$(filter $1:%,$(LINKS)))
 
+GEN_TABLES := $(if $(call table_objects,$(tables_test)),$(OBJ)/gen/tables.a)
+$(OBJ)/gen/tables.a: $(call table_objects,$(tables_test))
+	$(call say,AR,$@)rm -f $@ && $(AR) rcsD $@ $^
+
 define test_rule
-$2: $(OBJ)/$(1:.c=.o) $(call links,$(basename $(notdir $1))) $(call archives,$(TEST_DIRS))
+$2: $(OBJ)/$(1:.c=.o) $(call links,$(basename $(notdir $1))) \
+		$(GEN_TABLES) $(call archives,$(TEST_DIRS))
 	$$(link) $$(call pkg_libs,$(PKGS) $3)
 endef
 $(foreach s,$(TEST_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$s),cmocka)))
