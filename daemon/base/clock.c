@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/clock.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -54,4 +55,13 @@ const char *clock_format_span(uint64_t span_ns, char buf[static CLOCK_SPAN_MAX])
 		(void)snprintf(buf, CLOCK_SPAN_MAX, "%" PRIu64 " d %" PRIu64 " h", s / 86400,
 			       s % 86400 / 3600);
 	return buf;
+}
+
+void clock_sleep_ns(uint64_t span_ns)
+{
+	struct timespec left = { .tv_sec = (time_t)(span_ns / NS_PER_S),
+				 .tv_nsec = (long)(span_ns % NS_PER_S) };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+		;
 }

@@ -24,3 +24,6 @@ const char *clock_format_iso8601(uint64_t wall_us, char buf[static CLOCK_ISO8601
 
 /* Writes a span as a person says it ("840 ms", "1.2 s", "4 min 10 s"); returns buf. */
 const char *clock_format_span(uint64_t span_ns, char buf[static CLOCK_SPAN_MAX]);
+
+/* Waits this long. For programs that may block (steps, faults, aiopsctl), never in a daemon. */
+void clock_sleep_ns(uint64_t span_ns);
