@@ -17,8 +17,19 @@ struct action_context {
 	const struct params *params; /* validated against the action's specs */
 	const char *key; /* the attempt's idempotency key; names what we leave on the host */
 	bool dry_run;    /* nothing may change; apply() then only says what it would do */
-	void *bus;       /* sd_bus *, connected, with a call timeout of 5 s */
-	char *text;      /* what was done, for people; written by each phase */
+	bool by_person;  /* a person asked, not the agent: what a person stopped may be started */
+	int root_fd;     /* "/" or a test's tree */
+	void *bus; /* sd_bus *, with a call timeout of 5 s; NULL where systemd is not reached */
+	uint64_t deadline_ns; /* CLOCK_BOOTTIME: apply() and verify() give up then */
+	/* What snapshot() stored; NULL before it, and in a dry run. */
+	const void *undo;
+	size_t undo_size;
+	/* Replaces what snapshot() stored by the same with what apply() learned (the id of the very
+	 * start that was ours). Returns 0; -errno: the old one is still there. */
+	int (*record)(const struct action_context *c, const void *undo, size_t size,
+		      struct err *reterr);
+	void *priv; /* record()'s own */
+	char *text; /* what was done, for people; written by each phase */
 	size_t text_size;
 };
 
@@ -38,13 +49,15 @@ struct action_ops {
 	/* May it be done now? Returns 0; >0: nothing to do (already so); -EPERM, -ENOENT, -EBUSY, ...
 	 * with the reason. Reads only. */
 	int (*check)(const struct action_context *c, struct err *reterr);
-	/* Fills undo (at most ACTION_UNDO_MAX) with what revert() needs; stored before apply() runs. NULL
-	 * where nothing can be undone. Returns bytes >= 0; -errno. */
+	/* Fills undo (at most ACTION_UNDO_MAX) with what revert() needs, and verify() to tell before
+	 * from after; stored before apply() runs. May be NULL. Returns bytes >= 0; -errno. */
 	int (*snapshot)(const struct action_context *c, void *undo, struct err *reterr);
-	/* Does it and waits until systemd says it is done. Returns 0; -errno, and the step reverts. */
+	/* Does it and waits until systemd says it is done. Returns 0; -errno, and the step reverts;
+	 * -EINPROGRESS: it was asked for and nobody can say what became of it. */
 	int (*apply)(const struct action_context *c, struct err *reterr);
-	/* Did it take effect (the action's own view; the agent's verdict is another)? Returns 0;
-	 * -errno with what is not so, and the step reverts. */
+	/* Did it take effect (the action's own view; the agent's verdict is another)? Also asked by a
+	 * fresh process after a kill -9, which has only undo. Returns 0; -errno with what is not so, and
+	 * the step reverts; -EINPROGRESS: it cannot be told. */
 	int (*verify)(const struct action_context *c, struct err *reterr);
 	/* Puts back what undo says, from a fresh process, idempotent: run twice it changes nothing more.
 	 * Compare before swap: what a person changed since is left alone (-ECANCELED, says so). NULL where not
