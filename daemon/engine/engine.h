@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "model/action_info.h"
 #include "model/alert.h"
 #include "model/message.h"
 #include "model/policy.h"
@@ -29,15 +30,16 @@ struct engine_config {
 	const struct services *services;
 	const struct alerts *alerts;
 	const struct runbooks *runbooks;
-	enum autonomy mode;     /* ceiling; the executor has the last word */
-	uint64_t boot_grace_ns; /* no action this soon after boot: 0 in tests */
+	const struct action_info *actions; /* ends with .name NULL: build/gen/action_table.c */
+	enum autonomy mode;                /* ceiling; the executor has the last word */
+	uint64_t boot_grace_ns;            /* no action this soon after boot: 0 in tests */
 };
 
 enum command_kind {
 	COMMAND_EMIT,    /* .record: to history, and when it is a NARRATIVE to the journal */
 	COMMAND_COLLECT, /* .inspect: ask this inspector; answer by engine_evidence/_inspected */
 	COMMAND_PROPOSE, /* .proposal: to the executor */
-	COMMAND_REVERT,  /* .revert: to the executor */
+	COMMAND_REVERT,  /* .revert: to the executor; withdraws an attempt that still waits */
 	COMMAND_QUERY,   /* .query: what became of this attempt */
 };
 
@@ -87,8 +89,18 @@ const struct engine_stats *engine_stats(const struct engine *e);
 /* Copies up to max current incident records (open ones first, then the last closed). Returns the count. */
 size_t engine_list_incidents(const struct engine *e, struct record *ret, size_t max);
 
-/* Open incidents as bytes, for the agent's own restart; and back (after engine_new). The engine then
- * asks by COMMAND_QUERY what became of attempts under way. Returns bytes; -ENOSPC / 0; -EBADMSG. */
+/* A buffer of this size is always enough for engine_save(). */
+#define ENGINE_SAVE_MAX (1024 * 1024)
+
+/* What must outlive the agent as bytes (open incidents, leases, breakers, what was learnt), for its own
+ * restart; and back (right after engine_new). The engine then asks by COMMAND_QUERY what became of
+ * attempts under way. Returns bytes; -ENOSPC / 0; -EBADMSG. */
 ssize_t engine_save(const struct engine *e, void *buf, size_t size);
 int engine_restore(struct engine *e, const void *buf, size_t size, uint64_t now_ns,
 		   struct err *reterr) _warn_unused_;
+
+/* Runs one fixture of a runbook through the code that diagnoses incidents.
+ * Returns 0 when it ends as expected; -EBADMSG with the difference (score, missing or excluding clause);
+ * -ENOENT where the test has no fixture (it names a fault). */
+int engine_replay_runbook(const struct runbook *r, uint32_t test_index,
+			  struct err *reterr) _warn_unused_;

@@ -52,6 +52,7 @@ struct proposal {
 	uint32_t n_trusted;   /* of them kernel, system or probe */
 	struct entity root;
 };
+/* Takes back a finished attempt; one that still waits for approval is withdrawn (DENIED). */
 struct revert_request {
 	char key[STR_HEX128_MAX];
 	char reason[160];

@@ -29,7 +29,7 @@
  *   root: entity                              # or fact:NAME - a fact that names the unit at fault
  *   cause: "{entity} was ended by signal {exit.signal}"
  *   plan:                                     # alternatives, first that is allowed is tried first
- *     - {action: unit.start, params: {unit: "$root"}}
+ *     - {action: unit.start, params: {unit: "$root"}}   # lease_s: 900 = temporary, taken back then
  *   verify: {signal: endpoint.up_bool, above: 0.5, settle_s: 2, sustain_s: 5, within_s: 30}
  *   invariants:
  *     - {signal: host.memory_available_ratio, above: 0.02}
@@ -74,6 +74,7 @@ struct runbook_step {
 	uint32_t n_params;
 	char names[PARAMS_MAX][PARAM_NAME_MAX];
 	char values[PARAMS_MAX][PARAM_TEXT_MAX]; /* "$root", "$entity" or a literal */
+	uint32_t lease_s; /* 0..86400: a temporary change, taken back after this; 0: it stays */
 	unsigned line;
 };
 
