@@ -253,8 +253,11 @@ deb: all	## Make build/aiops-agent.deb and build/aiops-target.deb
 	@BUILD='$(BUILD)' VERSION='$(VERSION)' packaging/deb/build
 
 ##@ Tidy up
-.PHONY: all clean help
-clean:	## Remove build/
+.PHONY: all clean distclean help
+clean:	## Remove what was built; the guest's image stays
+	@! test -d $(BUILD) || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
+
+distclean:	## Remove build/ altogether
 	rm -rf $(BUILD)
 
 help:	## This text
