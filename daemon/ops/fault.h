@@ -4,23 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/fault_info.h"
+#include "model/fault_record.h"
 #include "model/param.h"
-#include "model/record.h"
 
 /* A fault: one bounded breakage. Runs in its own unit (aiops-fault@KEY) whose PID 1 owns the end:
- * RuntimeMaxSec= fires and ExecStopPost= runs clear() even if all our processes are dead. */
-
-#define FAULT_STATE_MAX 4096 /* bytes of undo state */
-
-/* Who reverts, best first. */
-enum reverts {
-	REVERTS_KERNEL, /* R0: the kernel, when our fd or process goes */
-	REVERTS_TIMER,  /* R1: a kernel or systemd timer armed first */
-	REVERTS_RECORD, /* R2: the undo record, replayed by ExecStopPost= */
-	REVERTS_NOBODY, /* R3: nobody: what was killed stays dead until something starts it */
-	_REVERTS_MAX,
-};
-LOOKUP_DECLARE(reverts, enum reverts);
+ * the deadline fires and ExecStopPost= runs clear() even if all our processes are dead. */
 
 struct fault_context {
 	const struct params *params;
@@ -30,15 +19,10 @@ struct fault_context {
 	 * for. Returns 0; -errno: then the change must not be made. */
 	int (*record)(const struct fault_context *c, const void *state, size_t size,
 		      struct err *reterr);
-	void *priv; /* of the fault while it runs */
-	void *bus;  /* sd_bus *; NULL where the plugin declares it needs none */
-};
-
-/* What a good diagnosis of this fault says; compared by aiopsctl validate. */
-struct fault_expects {
-	const char *cause;          /* runbook id, or "unknown" */
-	const char *const *actions; /* acceptable ones, NULL-terminated; empty: none */
-	const char *effect;         /* for people */
+	void *priv; /* the fault's own, from inject() to release() */
+	void *bus;  /* sd_bus *, calls limited to 5 s */
+	char *text; /* what effect() measured or clear() found, for people */
+	size_t text_size;
 };
 
 struct fault_ops {
@@ -51,13 +35,21 @@ struct fault_ops {
 
 	/* Can it be done here? Reads only. Returns 0; -errno with the reason. */
 	int (*check)(const struct fault_context *c, struct err *reterr);
+	/* Makes all changes, each after record(). Returns 0; -errno: clear() follows. */
 	int (*inject)(struct fault_context *c, struct err *reterr);
-	/* Measures that the fault has an effect now. Returns 1 if so, 0 if not, -errno. May be NULL. */
-	int (*effect)(const struct fault_context *c, struct err *reterr);
-	/* Ends it, from a fresh process that has only the state; idempotent; goes on after errors and
-	 * returns the first. */
+	/* Measures that the fault has an effect now. Returns 1 if so, 0 if not yet, -errno. */
+	int (*effect)(struct fault_context *c, struct err *reterr);
+	/* Is there still something to end? Returns 1; 0: it is over, as when the kernel has killed
+	 * the hog or the agent has restarted the service; -errno. */
+	int (*active)(struct fault_context *c, struct err *reterr);
+	/* Ends it, from a fresh process that has the state and neither priv nor parameters;
+	 * idempotent; goes on after errors and returns the first. Deletes only what carries our mark
+	 * and is still as we made it. Returns 1 if something was there; 0: nothing of ours is left;
+	 * -errno. NULL where nobody can revert. */
 	int (*clear)(const struct fault_context *c, const void *state, size_t size,
 		     struct err *reterr);
+	/* Frees priv, in the process that injected; what hangs on its fds goes with it. May be NULL. */
+	void (*release)(struct fault_context *c);
 };
 
 extern const struct fault_ops *const fault_registry[]; /* generated; ends with NULL */
