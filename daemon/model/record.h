@@ -238,7 +238,10 @@ const char *record_id_format(uint64_t id, char buf[static RECORD_ID_MAX]);
 int record_id_parse(const char *s, uint64_t *ret) _warn_unused_;
 #define RECORD_ID_SHORT 6 /* characters of the ending that tables show */
 
-/* One JSON object with every field of the kind; the caller owns *ret. Returns 0; -ENOMEM. */
+/* One JSON object, the caller owns *ret: id, kind, parent_id and incident_id (null for none),
+ * time_usec and time, boot_ns, entity ("unit:x.service"), and under the kind's name an object with
+ * every field of it ({"kind": "verdict", ..., "verdict": {"result": "improved", ...}}).
+ * Returns 0; -ENOMEM. */
 int record_to_json(const struct record *record, struct json_object **ret) _warn_unused_;
 
 /* Checks everything a receiver must not trust: enum ranges, terminated strings, counts, finite
