@@ -16,66 +16,84 @@ static inline void tokener_freep(struct json_tokener **t)
 		json_tokener_free(*t);
 }
 
-/* What a text has that json-c lets pass or mends in silence. The text is known to be valid JSON, so
- * outside strings there is one ':' for each member of an object. */
+/* What json-c's strict mode lets pass or mends in silence. */
 struct scan {
-	size_t n_members;
-	bool has_nul;     /* \u0000, which cuts a C string short */
-	bool has_literal; /* NaN or Infinity */
+	const char *text;
+	size_t length, at;
+	size_t n_members;    /* outside strings there is one ':' for each member of an object */
+	const char *problem; /* the first, at .at */
 };
 
-static size_t scan_string(const char *text, size_t length, size_t i, struct scan *s)
+static void scan_string(struct scan *s)
 {
-	for (i++; i < length && text[i] != '"'; i++) {
-		if (text[i] != '\\')
+	for (s->at++; s->at < s->length && s->text[s->at] != '"'; s->at++) {
+		if ((unsigned char)s->text[s->at] < 0x20)
+			s->problem = "a control character in a string";
+		else if (s->text[s->at] != '\\')
 			continue;
-		if (length - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
-			s->has_nul = true;
-		i++;
+		else if (s->length - s->at >= 6 && memcmp(s->text + s->at, "\\u0000", 6) == 0)
+			s->problem = "a NUL in a string";
+		else
+			s->at++;
+		if (s->problem)
+			return;
 	}
-	return i;
 }
 
-static struct scan scan_text(const char *text, size_t length)
+/* The text has passed the tokener, so only what that lets pass must be looked for. */
+static void scan_text(struct scan *s)
 {
-	struct scan s = { 0 };
+	for (; s->at < s->length && !s->problem; s->at++) {
+		char c = s->text[s->at], next = s->at + 1 < s->length ? s->text[s->at + 1] : '\0';
 
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '"')
-			i = scan_string(text, length, i, &s);
-		else if (text[i] == ':')
-			s.n_members++;
-		else if (text[i] == 'N' || text[i] == 'I')
-			s.has_literal = true;
+		if (c == '"')
+			scan_string(s);
+		else if (c == ':')
+			s->n_members++;
+		else if (c == '\'')
+			s->problem = "a string in single quotes";
+		else if (c == '.' && (next < '0' || next > '9'))
+			s->problem = "a digit is missing";
+		if (s->problem)
+			return;
 	}
-	return s;
 }
+
+struct count {
+	size_t n_members;
+	bool has_infinite;
+};
 
 /* Recursion is bounded by JSON_DEPTH_MAX, which the tokener has enforced. */
-static size_t count_members(struct json_object *o)
+static void count_tree(struct json_object *o, struct count *c)
 {
-	size_t n = 0;
-
+	if (json_object_is_type(o, json_type_double) && !isfinite(json_object_get_double(o)))
+		c->has_infinite = true;
 	if (json_object_is_type(o, json_type_array))
 		for (size_t i = 0; i < json_object_array_length(o); i++)
-			n += count_members(json_object_array_get_idx(o, i));
+			count_tree(json_object_array_get_idx(o, i), c);
 	if (json_object_is_type(o, json_type_object)) {
 		json_object_object_foreach(o, key, value) {
 			(void)key;
-			n += 1 + count_members(value);
+			c->n_members++;
+			count_tree(value, c);
 		}
 	}
-	return n;
 }
 
-static int check_scan(const struct scan *s, struct json_object *o, struct err *reterr)
+static int check_strict(const char *text, size_t length, struct json_object *o, struct err *reterr)
 {
-	if (s->has_nul)
-		return err_set(reterr, -EBADMSG, "parse JSON: a string has a NUL in it");
-	if (s->has_literal)
+	struct scan s = { .text = text, .length = length };
+	struct count c = { 0 };
+
+	scan_text(&s);
+	if (s.problem)
+		return err_set(reterr, -EBADMSG, "parse JSON: byte %zu: %s", s.at, s.problem);
+	count_tree(o, &c);
+	if (c.has_infinite)
 		return err_set(reterr, -EBADMSG, "parse JSON: a number is not finite");
 	/* json-c keeps the last of two members with the same key: fewer than the text has. */
-	if (s->n_members != count_members(o))
+	if (s.n_members != c.n_members)
 		return err_set(reterr, -EBADMSG, "parse JSON: an object has the same key twice");
 	return 0;
 }
@@ -123,7 +141,6 @@ static int tokenize(const char *text, size_t length, struct json_object **ret, s
 int json_parse(const char *text, size_t length, struct json_object **ret, struct err *reterr)
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	struct scan s;
 	int r;
 
 	if (length > JSON_TEXT_MAX)
@@ -134,8 +151,7 @@ int json_parse(const char *text, size_t length, struct json_object **ret, struct
 	r = tokenize(text, length, &o, reterr);
 	if (r < 0)
 		return r;
-	s = scan_text(text, length);
-	r = check_scan(&s, o, reterr);
+	r = check_strict(text, length, o, reterr);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(o);
