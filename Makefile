@@ -35,6 +35,11 @@ WERROR ?= -Werror
 FUZZ_SECONDS ?= 60
 CASE ?=
 
+# As many jobs as cores, unless the caller says.
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
+endif
+
 OBJ := $(BUILD)/obj
 GEN := $(BUILD)/gen
 BIN := $(BUILD)/bin
