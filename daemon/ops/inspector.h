@@ -19,10 +19,13 @@ struct inspector_request {
 	uint64_t since_ns; /* CLOCK_BOOTTIME: how far back matters */
 };
 
+struct watch;
+
 struct inspector_context {
 	void *event; /* sd_event * */
 	void *bus;   /* sd_bus *; may be NULL */
 	const struct services *services;
+	struct watch *watch; /* sys/watch.h: what the agent's probes know; NULL elsewhere */
 	int root_fd;
 	/* Hands over one item; may be called 0..INSPECTOR_ITEMS_MAX times per request, then done() exactly
 	 * once, now or later. r: 0, or -errno with the reason ("I was blocked while looking" differs

@@ -9,11 +9,13 @@
 
 /* A probe: one continuous source of signals, inside the agent's event loop. Never blocks. */
 
+struct watch;
+
 struct probe_context {
 	void *event;                     /* sd_event * */
 	const struct services *services; /* managed; valid until the next reload() */
 	int root_fd;                     /* "/" or a test's tree */
-	void *bus;                       /* sd_bus *, system bus; NULL while it is away */
+	struct watch *watch; /* sys/watch.h: what the agent's probes share; NULL elsewhere */
 	/* Hands over one value. */
 	void (*emit)(void *userdata, const struct sample *sample);
 	void *userdata;

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "sys/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+int cgroup_open_root(int root_fd, struct err *reterr)
+{
+	static const char *const places[] = { "sys/fs/cgroup", "sys/fs/cgroup/unified" };
+
+	for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+		_cleanup_close_ int fd = fd_open_dir(root_fd, places[i], NULL);
+
+		/* Every v2 cgroup has it, and no v1 one. */
+		if (fd >= 0 && faccessat(fd, "cgroup.procs", F_OK, 0) == 0 &&
+		    faccessat(fd, "cgroup.controllers", F_OK, 0) == 0)
+			return TAKE_FD(fd);
+	}
+	return err_set(reterr, -EOPNOTSUPP, "open cgroups '/sys/fs/cgroup': no version 2 there");
+}
+
+int cgroup_open(int cgroup_fd, const char *path, uint64_t *ret_id)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct stat st = { 0 };
+
+	while (*path == '/')
+		path++;
+	if (strncmp(path, "../", 3) == 0 || strstr(path, "/../"))
+		return -EINVAL;
+	fd = openat(cgroup_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (ret_id)
+		*ret_id = st.st_ino;
+	return TAKE_FD(fd);
+}
+
+/* systemd puts '_' before a name that could be taken for a control file. */
+static bool is_unit(const char *component, size_t length, char ret[static ENTITY_NAME_MAX])
+{
+	if (length > 0 && component[0] == '_') {
+		component++;
+		length--;
+	}
+	if (length == 0 || length >= ENTITY_NAME_MAX)
+		return false;
+	memcpy(ret, component, length);
+	ret[length] = '\0';
+	return str_is_unit_name(ret);
+}
+
+int cgroup_unit_from_path(const char *path, char ret[static ENTITY_NAME_MAX])
+{
+	char unit[ENTITY_NAME_MAX] = "";
+	bool found = false;
+
+	while (*path) {
+		size_t n = strcspn(path, "/");
+
+		if (is_unit(path, n, unit)) {
+			found = true;
+			(void)str_copy(ret, ENTITY_NAME_MAX, unit);
+			if (!strstr(unit, ".slice"))
+				return 0;
+		}
+		path += n;
+		path += *path == '/';
+	}
+	return found ? 0 : -ENXIO;
+}
+
+int cgroup_default_path(const char *unit, char ret[static CGROUP_PATH_MAX])
+{
+	const char *at = strchr(unit, '@');
+
+	if (strlen(unit) >= ENTITY_NAME_MAX)
+		return -ENAMETOOLONG;
+	ret[0] = '\0';
+	str_append(ret, CGROUP_PATH_MAX, "system.slice/");
+	if (at) {
+		str_append(ret, CGROUP_PATH_MAX, "system-");
+		str_append(ret, strlen(ret) + (size_t)(at - unit) + 1, "%s", unit);
+		str_append(ret, CGROUP_PATH_MAX, ".slice/");
+	}
+	str_append(ret, CGROUP_PATH_MAX, "%s", unit);
+	return strlen(ret) + 1 == CGROUP_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static ssize_t read_text(int fd, char *buf, size_t size)
+{
+	ssize_t n = pread(fd, buf, size - 1, 0);
+
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return n;
+}
+
+static int parse_u64(const char *s, uint64_t *ret)
+{
+	char *end = NULL;
+
+	if (strncmp(s, "max", 3) == 0) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	errno = 0;
+	*ret = strtoull(s, &end, 10);
+	return end == s || errno ? -EBADMSG : 0;
+}
+
+int cgroup_read_u64(int fd, uint64_t *ret)
+{
+	char buf[32] = "";
+	ssize_t n = read_text(fd, buf, sizeof(buf));
+
+	return n < 0 ? (int)n : parse_u64(buf, ret);
+}
+
+/* The value of "KEY VALUE" at the beginning of a line. */
+static int find_key(const char *text, const char *key, uint64_t *ret)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p ? 1 : 0)
+		if (strncmp(p, key, n) == 0 && p[n] == ' ')
+			return parse_u64(p + n + 1, ret);
+	return -ENODATA;
+}
+
+int cgroup_read_key(int fd, const char *key, uint64_t *ret)
+{
+	char buf[4096] = "";
+	ssize_t n = read_text(fd, buf, sizeof(buf));
+
+	return n < 0 ? (int)n : find_key(buf, key, ret);
+}
+
+static uint64_t sum_field(const char *text, const char *field)
+{
+	uint64_t sum = 0, v = 0;
+
+	for (const char *p = strstr(text, field); p; p = strstr(p, field)) {
+		p += strlen(field);
+		if (parse_u64(p, &v) == 0)
+			sum += v;
+	}
+	return sum;
+}
+
+int cgroup_read_io_bytes(int fd, uint64_t *ret_read_bytes, uint64_t *ret_write_bytes)
+{
+	char buf[4096] = "";
+	ssize_t n = read_text(fd, buf, sizeof(buf));
+
+	if (n < 0)
+		return (int)n;
+	*ret_read_bytes = sum_field(buf, " rbytes=");
+	*ret_write_bytes = sum_field(buf, " wbytes=");
+	return 0;
+}
+
+int cgroup_read_key_at(int dir_fd, const char *file, const char *key, uint64_t *ret)
+{
+	_cleanup_close_ int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : cgroup_read_key(fd, key, ret);
+}
+
+struct pid_list {
+	pid_t *v;
+	size_t n, max;
+};
+
+static void parse_pids(const char *text, struct pid_list *list)
+{
+	char *end = NULL;
+
+	for (const char *p = text; list->n < list->max; p = end) {
+		unsigned long pid = strtoul(p, &end, 10);
+
+		if (end == p)
+			break;
+		if (pid > 0 && pid <= INT_MAX)
+			list->v[list->n++] = (pid_t)pid;
+	}
+}
+
+/* Is this entry a cgroup below? Control files are regular files. */
+static bool is_child(const struct dirent *d)
+{
+	return d->d_type == DT_DIR && d->d_name[0] != '.';
+}
+
+static int list_pids_below(int dir_fd, unsigned depth, struct pid_list *list)
+{
+	char buf[4096] = "";
+	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	const struct dirent *d;
+	ssize_t n;
+
+	/* EOPNOTSUPP: a threaded cgroup; its processes are listed in its parent. */
+	n = fd_read_file(dir_fd, "cgroup.procs", buf, sizeof(buf));
+	if (n < 0 && n != -EFBIG && n != -EOPNOTSUPP)
+		return (int)n;
+	buf[sizeof(buf) - 1] = '\0';
+	parse_pids(buf, list);
+	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return -errno;
+	(void)TAKE_FD(fd);
+	while (depth < CGROUP_DEPTH_MAX && list->n < list->max && (d = readdir(dir))) {
+		_cleanup_close_ int child = -EBADF;
+
+		if (!is_child(d))
+			continue;
+		child = openat(dir_fd, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (child >= 0)
+			(void)list_pids_below(child, depth + 1, list);
+	}
+	return 0;
+}
+
+ssize_t cgroup_list_pids(int dir_fd, pid_t *ret, size_t max)
+{
+	struct pid_list list = { .v = ret, .max = max };
+	int r = list_pids_below(dir_fd, 0, &list);
+
+	return r < 0 ? r : (ssize_t)list.n;
+}
+
+struct usage_list {
+	struct cgroup_usage *v;
+	size_t n, max;
+	char path[CGROUP_PATH_MAX];
+};
+
+static void add_unit(int dir_fd, struct usage_list *list)
+{
+	struct cgroup_usage *u = &list->v[list->n];
+
+	if (cgroup_unit_from_path(list->path, u->unit) < 0)
+		return;
+	if (cgroup_read_key_at(dir_fd, "cpu.stat", "usage_usec", &u->cpu_us) < 0)
+		return;
+	(void)str_copy(u->path, sizeof(u->path), list->path);
+	list->n++;
+}
+
+/* Goes down through slices only: what is below a service or scope is the unit's own matter. */
+static void list_units_below(int dir_fd, unsigned depth, struct usage_list *list)
+{
+	_cleanup_close_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	size_t used = strlen(list->path);
+	const struct dirent *d;
+
+	if (!dir)
+		return;
+	(void)TAKE_FD(fd);
+	while (list->n < list->max && (d = readdir(dir))) {
+		_cleanup_close_ int child = -EBADF;
+		size_t n = strlen(d->d_name);
+
+		if (!is_child(d) || used + n + 2 > sizeof(list->path))
+			continue;
+		child = openat(dir_fd, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (child < 0)
+			continue;
+		str_append(list->path, sizeof(list->path), "/%s", d->d_name);
+		if (n <= 6 || !str_equal(d->d_name + n - 6, ".slice"))
+			add_unit(child, list);
+		else if (depth < CGROUP_DEPTH_MAX)
+			list_units_below(child, depth + 1, list);
+		list->path[used] = '\0';
+	}
+}
+
+ssize_t cgroup_list_units(int cgroup_fd, struct cgroup_usage *ret, size_t max)
+{
+	struct usage_list list = { .v = ret, .max = max };
+
+	list_units_below(cgroup_fd, 0, &list);
+	return (ssize_t)list.n;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/err.h"
+
+/* Installs a seccomp allow-list for good: a base set that every daemon of ours needs (event loop, memory,
+ * files, AF_UNIX sockets, time) and the calls named in syscalls (ends with NULL; may be NULL). Anything
+ * else kills the process. Not in the base: execve, fork, threads, ptrace, mount, bpf, other socket families.
+ *   "socket"  lifts the restriction to AF_UNIX
+ *   "bpf"     allows reading and writing maps through open fds, nothing else
+ * A name this architecture does not have is left out. Call it last, after privileges are dropped.
+ * Returns 0; -EINVAL for a name no architecture has; -errno from the kernel. Source: seccomp(2). */
+int sandbox_enter(const char *const *syscalls, struct err *reterr) _warn_unused_;
+
+/* Empties the effective, permitted, inheritable and ambient capability sets, and the bounding set where
+ * that is allowed. Returns 0; -EPERM. */
+int sandbox_drop_capabilities(struct err *reterr) _warn_unused_;
