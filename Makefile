@@ -400,7 +400,7 @@ install: all
 	@$(if $(wildcard units/aiops.catalog),$(INSTALL) -D -m 0644 units/aiops.catalog \
 		'$(DESTDIR)$(catalogdir)/aiops-agent.catalog')
 	@$(call put,$(datadir)/runbooks,$(sort $(wildcard runbooks/*.md)),0644)
-	@$(call put,$(datadir)/alerts.d,$(sort $(wildcard alerts/*.yaml)),0644)
+	@$(call put,$(datadir)/alerts.d,$(sort $(wildcard runbooks/alerts/*.yaml alerts/*.yaml)),0644)
 	@$(foreach d,$(CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
 	@$(foreach n,1 5 7 8,$(call put,$(mandir)/man$n,$(sort $(wildcard packaging/man/*.$n)),0644) &&) :
 	@$(call put,$(completiondir),$(sort $(wildcard packaging/completion/bash/*)),0644)

@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-BPF_LICENCE = "GPL-2.0-only OR BSD-2-Clause"
-LICENCE = "LGPL-2.1-or-later"
+LICENCES = ["LGPL-2.1-or-later"]
+BPF_LICENCES = ["GPL-2.0-only OR BSD-2-Clause", "(GPL-2.0-only OR BSD-2-Clause)"]
 # Formats without a comment, texts, and what is compared byte by byte.
 NO_SPDX = re.compile(r"LICENSE|.*\.(md|json|jsonl|txt|trace|csv|svg|png|patch|expected|conf)$"
                      r"|.*/(corpus|data|guest-files)/.*|packaging/deb/(changelog|copyright|source/|.*\.dirs$"
@@ -37,9 +37,10 @@ def spdx(tree):
         head = path.read_bytes()[:600]
         if not head or b"\0" in head:
             continue
-        wanted = BPF_LICENCE if name.startswith("bpf/") else LICENCE
-        if f"SPDX-License-Identifier: {wanted}".encode() not in b"\n".join(head.split(b"\n")[:6]):
-            yield f"{name}:1: no `SPDX-License-Identifier: {wanted}`"
+        wanted = BPF_LICENCES if name.startswith("bpf/") else LICENCES
+        top = "\n".join(head.decode(errors="replace").split("\n")[:6])
+        if not any(f"SPDX-License-Identifier: {w}" in top for w in wanted):
+            yield f"{name}:1: no `SPDX-License-Identifier: {wanted[0]}`"
 
 
 def shell(tree):
