@@ -59,3 +59,43 @@ int yaml_get_double(const struct yaml_doc *doc, const struct yaml_node *mapping,
 		    double min, double max, double *ret, struct err *reterr) _warn_unused_;
 int yaml_get_bool(const struct yaml_doc *doc, const struct yaml_node *mapping, const char *key,
 		  bool *ret, struct err *reterr) _warn_unused_;
+
+/* An unquoted "", "~" or "null". */
+bool yaml_is_null(const struct yaml_node *node);
+
+/* -EINVAL where list is no sequence, -E2BIG where it has more than max entries; 0. */
+int yaml_check_list(const struct yaml_doc *doc, const struct yaml_node *list, size_t max,
+		    struct err *reterr) _warn_unused_;
+
+/* Copies a scalar that is not "" without the line feeds at its end. Returns 0; -EINVAL with the
+ * place. */
+int yaml_copy_text(const struct yaml_doc *doc, const struct yaml_node *node, char *ret,
+		   size_t ret_size, struct err *reterr) _warn_unused_;
+
+/* A mapping as a table: which keys it may have, and where in a struct their values go. */
+enum yaml_type {
+	YAML_TYPE_TEXT,   /* char[size], one line, not "" */
+	YAML_TYPE_LINES,  /* char[size], not "" */
+	YAML_TYPE_U32,    /* uint32_t, min..max */
+	YAML_TYPE_DOUBLE, /* double, min..max */
+	YAML_TYPE_BOOL,   /* uint32_t, 0 or 1 */
+	YAML_TYPE_LOOKUP, /* an enum of ours, by from_string */
+	YAML_TYPE_OTHER,  /* the caller reads it */
+};
+
+#define YAML_FIELDS_MAX 32
+
+struct yaml_field {
+	const char *key; /* NULL ends a table */
+	enum yaml_type type;
+	bool required;
+	size_t offset, size;
+	double min, max;
+	int (*from_string)(const char *s);
+	const char *choices; /* for people: "info, warning or critical" */
+};
+
+/* Reads every member of mapping by the table into *ret; what is absent stays as it is there.
+ * Returns 0; -EINVAL for an unknown key, a wrong value or a missing required one, with the place. */
+int yaml_read(const struct yaml_doc *doc, const struct yaml_node *mapping,
+	      const struct yaml_field *fields, void *ret, struct err *reterr) _warn_unused_;
