@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/confdir.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "base/yaml.h"
+#include "ctl/output.h"
+#include "model/alert.h"
+#include "model/policy.h"
+#include "model/runbook.h"
+#include "model/service.h"
+
+static const struct {
+	const char *kind, *suffix;
+} kinds[] = {
+	{ "services", ".yaml" },
+	{ "policy", ".yaml" },
+	{ "alerts", ".yaml" },
+	{ "runbooks", ".md" },
+};
+
+static int check_services(int root_fd, struct err *reterr)
+{
+	struct services s = { 0 };
+	int r = services_load(root_fd, &s, reterr);
+
+	services_done(&s);
+	return r;
+}
+
+static int check_policy(int root_fd, struct err *reterr)
+{
+	struct policy p = { 0 };
+	int r = policy_load(root_fd, &p, reterr);
+
+	policy_done(&p);
+	return r;
+}
+
+static int check_alerts(int root_fd, struct err *reterr)
+{
+	struct alerts a = { 0 };
+	int r = alerts_load(root_fd, &a, reterr);
+
+	alerts_done(&a);
+	return r;
+}
+
+static int check_runbooks(int root_fd, struct err *reterr)
+{
+	struct runbooks b = { 0 };
+	int r = runbooks_load(root_fd, &b, reterr);
+
+	runbooks_done(&b);
+	return r;
+}
+
+static int check(const struct ctl *ctl, int root_fd)
+{
+	int (*const checks[])(int, struct err *) = { check_services, check_policy, check_alerts,
+						     check_runbooks };
+	_cleanup_json_ struct json_object *root = json_object_new_object();
+	struct json_object *results = json_object_new_array();
+	bool good = true;
+
+	for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
+		struct json_object *o = json_object_new_object();
+		struct err err = { 0 };
+		int r = checks[i](root_fd, &err);
+
+		good = good && r >= 0;
+		(void)json_add_string(o, "kind", kinds[i].kind);
+		(void)json_add_bool(o, "ok", r >= 0);
+		if (r < 0)
+			(void)json_add_string(o, "message", err_text(&err));
+		(void)json_object_array_add(results, o);
+		if (ctl->json == JSON_MODE_OFF)
+			printf("%s%s%s  %s%s%s\n",
+			       colour_on(ctl, r < 0 ? COLOUR_RED : COLOUR_GREEN),
+			       r < 0 ? "FAIL" : "ok  ", colour_off(ctl), kinds[i].kind,
+			       r < 0 ? ": " : "", r < 0 ? err_text(&err) : "");
+	}
+	(void)json_add_bool(root, "ok", good);
+	(void)json_add(root, "checks", results);
+	if (ctl->json != JSON_MODE_OFF)
+		(void)ctl_print_json(ctl, root);
+	return good ? CTL_OK : CTL_FAILED;
+}
+
+/* Adds one file's path and text to items, or prints it under a header as systemctl cat does. */
+static int cat_file(const struct ctl *ctl, int root_fd, const struct confdir_file *file,
+		    const char *kind, struct json_object *items, struct err *reterr)
+{
+	_cleanup_free_ char *text = NULL;
+	struct json_object *o;
+	size_t size = 0;
+	int r = confdir_read(root_fd, file, YAML_TEXT_MAX, false, &text, &size, reterr);
+
+	if (r < 0)
+		return r;
+	if (ctl->json == JSON_MODE_OFF) {
+		printf("%s# %s%s\n%s\n", colour_on(ctl, COLOUR_BLUE), file->path, colour_off(ctl),
+		       text);
+		return 0;
+	}
+	o = json_object_new_object();
+	(void)json_add_string(o, "kind", kind);
+	(void)json_add_string(o, "path", file->path);
+	(void)json_add(o, "text", json_object_new_string(text));
+	return json_object_array_add(items, o);
+}
+
+static int cat(const struct ctl *ctl, int root_fd)
+{
+	_cleanup_json_ struct json_object *root = json_object_new_object();
+	struct json_object *items = json_object_new_array();
+	struct err err = { 0 };
+
+	(void)json_add(root, "files", items);
+	for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+		struct confdir dir = { 0 };
+		int r = str_equal(kinds[i].kind, "runbooks") ?
+				0 :
+				confdir_list(root_fd, kinds[i].kind, kinds[i].suffix, &dir, &err);
+
+		for (size_t k = 0; r >= 0 && k < dir.n_files; k++)
+			r = cat_file(ctl, root_fd, &dir.files[k], kinds[i].kind, items, &err);
+		confdir_done(&dir);
+		if (r < 0)
+			return ctl_fail_err(ctl, CTL_FAILED, NULL, &err);
+	}
+	return ctl->json == JSON_MODE_OFF ? CTL_OK : ctl_print_json(ctl, root);
+}
+
+static struct json_object *rule_json(const struct policy_rule *rule)
+{
+	static const char *const scopes[] = { "managed", "any", "list" };
+	struct json_object *o = json_object_new_object(), *units = json_object_new_array();
+
+	for (uint32_t i = 0; i < rule->n_units; i++)
+		(void)json_object_array_add(units, json_object_new_string(rule->units[i]));
+	(void)json_add_string(o, "action", rule->action);
+	(void)json_add_string(o, "scope", scopes[rule->scope]);
+	(void)json_add(o, "units", units);
+	(void)json_add_string(o, "autonomy", autonomy_to_string(rule->autonomy));
+	(void)json_add_string(o, "origin", rule->origin);
+	return o;
+}
+
+static struct json_object *policy_json(const struct policy *p)
+{
+	struct json_object *o = json_object_new_object(), *rules = json_object_new_array();
+
+	for (uint32_t i = 0; i < p->n_rules; i++)
+		(void)json_object_array_add(rules, rule_json(&p->rules[i]));
+	(void)json_add_string(o, "mode", autonomy_to_string(p->mode));
+	(void)json_add_u64(o, "per_entity_per_hour", p->limits.per_entity_per_hour);
+	(void)json_add_u64(o, "per_host_per_hour", p->limits.per_host_per_hour);
+	(void)json_add_u64(o, "cooldown_s", p->limits.cooldown_s);
+	(void)json_add_u64(o, "approval_s", p->limits.approval_s);
+	(void)json_add(o, "allow", rules);
+	return o;
+}
+
+static struct json_object *services_json(const struct services *s)
+{
+	struct json_object *all = json_object_new_array();
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct json_object *o = json_object_new_object(), *ends = json_object_new_array();
+
+		for (uint32_t k = 0; k < s->v[i].n_endpoints; k++) {
+			const struct endpoint *e = &s->v[i].endpoints[k];
+			struct json_object *x = json_object_new_object();
+
+			(void)json_add_string(x, "name", e->name);
+			(void)json_add_string(x, "url", e->url);
+			(void)json_add_u64(x, "interval_ms", e->interval_ms);
+			(void)json_add_u64(x, "timeout_ms", e->timeout_ms);
+			(void)json_add_u64(x, "slow_ms", e->slow_ms);
+			(void)json_object_array_add(ends, x);
+		}
+		(void)json_add_string(o, "name", s->v[i].name);
+		(void)json_add_string(o, "unit", s->v[i].unit);
+		(void)json_add(o, "endpoints", ends);
+		(void)json_object_array_add(all, o);
+	}
+	return all;
+}
+
+static void print_services(const struct ctl *ctl, const struct services *s)
+{
+	static const struct table_column columns[] = {
+		{ "SERVICE", false, false },  { "UNIT", false, false },
+		{ "ENDPOINT", false, false }, { "URL", false, true },
+		{ "INTERVAL", true, false },  { "SLOW OVER", true, false },
+	};
+	struct table *t = table_new(ctl, columns, ELEMENTSOF(columns));
+
+	for (uint32_t i = 0; i < s->n; i++)
+		for (uint32_t k = 0; k < s->v[i].n_endpoints || k == 0; k++) {
+			const struct endpoint *e = &s->v[i].endpoints[k];
+
+			table_row(t);
+			table_cell(t, COLOUR_BOLD, "%s", s->v[i].name);
+			table_cell(t, COLOUR_NONE, "%s", s->v[i].unit);
+			table_cell(t, COLOUR_NONE, "%s", e->name);
+			table_cell(t, COLOUR_NONE, "%s", e->url);
+			table_cell(t, COLOUR_NONE, "%u ms", e->interval_ms);
+			table_cell(t, COLOUR_NONE, "%u ms", e->slow_ms);
+		}
+	table_print(t, "managed endpoint");
+}
+
+static void print_policy(const struct ctl *ctl, const struct policy *p)
+{
+	static const char *const scopes[] = { "managed", "any", "" };
+	static const struct table_column columns[] = {
+		{ "ACTION", false, false },
+		{ "UNITS", false, true },
+		{ "AUTONOMY", false, false },
+		{ "FROM", false, false },
+	};
+	struct table *t = table_new(ctl, columns, ELEMENTSOF(columns));
+
+	for (uint32_t i = 0; i < p->n_rules; i++) {
+		char units[512] = "";
+
+		str_append(units, sizeof(units), "%s", scopes[p->rules[i].scope]);
+		for (uint32_t k = 0; k < p->rules[i].n_units; k++)
+			str_append(units, sizeof(units), "%s%s", k ? " " : "",
+				   p->rules[i].units[k]);
+		table_row(t);
+		table_cell(t, COLOUR_BOLD, "%s", p->rules[i].action);
+		table_cell(t, COLOUR_NONE, "%s", units);
+		table_cell(t, COLOUR_NONE, "%s", autonomy_to_string(p->rules[i].autonomy));
+		table_cell(t, COLOUR_GREY, "%s", p->rules[i].origin);
+	}
+	table_print(t, "policy rule");
+	printf("mode %s; at most %u actions an hour on one thing, %u on the host; %u s between two; "
+	       "approvals live %u s\n",
+	       autonomy_to_string(p->mode), p->limits.per_entity_per_hour,
+	       p->limits.per_host_per_hour, p->limits.cooldown_s, p->limits.approval_s);
+}
+
+static int show(const struct ctl *ctl, int root_fd)
+{
+	_cleanup_json_ struct json_object *root = json_object_new_object();
+	struct services s = { 0 };
+	struct policy p = { 0 };
+	struct err err = { 0 };
+	int r = services_load(root_fd, &s, &err);
+
+	if (r >= 0)
+		r = policy_load(root_fd, &p, &err);
+	if (r >= 0 && ctl->json != JSON_MODE_OFF) {
+		(void)json_add(root, "services", services_json(&s));
+		(void)json_add(root, "policy", policy_json(&p));
+		(void)ctl_print_json(ctl, root);
+	} else if (r >= 0) {
+		print_services(ctl, &s);
+		putchar('\n');
+		print_policy(ctl, &p);
+	}
+	services_done(&s);
+	policy_done(&p);
+	return r < 0 ? ctl_fail_err(ctl, CTL_FAILED, "check all: aiopsctl config check", &err) :
+		       CTL_OK;
+}
+
+static int run(struct ctl *ctl, int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "show";
+	struct err err = { 0 };
+	_cleanup_close_ int root_fd = fd_open_dir(AT_FDCWD, ctl->root, &err);
+
+	if (root_fd < 0)
+		return ctl_fail_err(ctl, CTL_USAGE, NULL, &err);
+	if (argc <= 2 && str_equal(what, "cat"))
+		return cat(ctl, root_fd);
+	if (argc <= 2 && str_equal(what, "show"))
+		return show(ctl, root_fd);
+	if (argc <= 2 && str_equal(what, "check"))
+		return check(ctl, root_fd);
+	return ctl_fail(ctl, CTL_USAGE, NULL, "config: 'cat', 'show' or 'check'");
+}
+
+const struct verb_ops verb_config = {
+	.name = "config",
+	.group = "Configure",
+	.usage = "[cat|show|check]",
+	.summary = "what is configured, where it comes from, and whether it is right",
+	.help = "cat prints every file that counts, show what is in force and from which line, check\n"
+		"reads all of it as the daemons do and names file, line and column of a mistake.",
+	.run = run,
+};

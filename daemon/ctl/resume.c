@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/str.h"
+#include "ctl/api.h"
+
+static int run(struct ctl *ctl, int argc, char **argv)
+{
+	_cleanup_json_ struct json_object *answer = NULL;
+	int r;
+
+	(void)argv;
+	if (argc > 1)
+		return ctl_fail(ctl, CTL_USAGE, NULL, "resume takes no argument");
+	r = api_call(ctl, API_APPROVE, "POST", "/v1/resume", NULL, &answer);
+	if (r == CTL_OK && ctl->json != JSON_MODE_OFF)
+		return ctl_print_json(ctl, answer);
+	if (r == CTL_OK)
+		puts("Resumed.");
+	return r;
+}
+
+const struct verb_ops verb_resume = {
+	.name = "resume",
+	.group = "Act",
+	.usage = "",
+	.summary = "act again after a pause",
+	.run = run,
+};

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "model/runbook.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/confdir.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "base/yaml.h"
+#include "ctl/output.h"
+#include "engine/engine.h"
+
+extern const struct action_info action_table[]; /* generated */
+
+static int load(const struct ctl *ctl, struct runbooks *ret, struct err *reterr)
+{
+	_cleanup_close_ int root_fd = fd_open_dir(AT_FDCWD, ctl->root, reterr);
+
+	return root_fd < 0 ? root_fd : runbooks_load(root_fd, ret, reterr);
+}
+
+static struct json_object *runbook_json(const struct runbook *b)
+{
+	struct json_object *o = json_object_new_object(), *alerts = json_object_new_array();
+
+	for (uint32_t i = 0; i < b->n_alerts; i++)
+		(void)json_object_array_add(alerts, json_object_new_string(b->alerts[i]));
+	(void)json_add_string(o, "id", b->id);
+	(void)json_add_string(o, "title", b->title);
+	(void)json_add_string(o, "risk", risk_to_string(b->risk));
+	(void)json_add_string(o, "autonomy", autonomy_to_string(b->autonomy));
+	(void)json_add(o, "alerts", alerts);
+	(void)json_add_u64(o, "tests_count", b->n_tests);
+	(void)json_add_string(o, "path", b->path);
+	return o;
+}
+
+static int list(const struct ctl *ctl, const struct runbooks *all)
+{
+	static const struct table_column columns[] = {
+		{ "ID", false, false },     { "RISK", false, false }, { "AUTONOMY", false, false },
+		{ "ALERTS", false, false }, { "TITLE", false, true },
+	};
+	_cleanup_json_ struct json_object *root = json_object_new_object();
+	struct json_object *items = json_object_new_array();
+	struct table *t = ctl->json == JSON_MODE_OFF ?
+				  table_new(ctl, columns, ELEMENTSOF(columns)) :
+				  NULL;
+
+	for (uint32_t i = 0; i < all->n; i++) {
+		const struct runbook *b = &all->v[i];
+		char alerts[256] = "";
+
+		(void)json_object_array_add(items, runbook_json(b));
+		if (!t)
+			continue;
+		for (uint32_t k = 0; k < b->n_alerts; k++)
+			str_append(alerts, sizeof(alerts), "%s%s", k ? " " : "", b->alerts[k]);
+		table_row(t);
+		table_cell(t, COLOUR_BOLD, "%s", b->id);
+		table_cell(t, COLOUR_NONE, "%s", risk_to_string(b->risk));
+		table_cell(t, COLOUR_NONE, "%s", autonomy_to_string(b->autonomy));
+		table_cell(t, COLOUR_NONE, "%s", alerts);
+		table_cell(t, COLOUR_NONE, "%s", b->title);
+	}
+	(void)json_add(root, "runbooks", items);
+	if (!t)
+		return ctl_print_json(ctl, root);
+	table_print(t, "runbook");
+	return CTL_OK;
+}
+
+static int show(const struct ctl *ctl, const struct runbooks *all, const char *id)
+{
+	const struct runbook *b = runbooks_find(all, id);
+	_cleanup_json_ struct json_object *o = NULL;
+
+	if (!b)
+		return ctl_fail(ctl, CTL_NOT_FOUND, "list them: aiopsctl runbooks",
+				"no runbook '%s'", id);
+	if (ctl->json != JSON_MODE_OFF) {
+		o = runbook_json(b);
+		(void)json_add_string(o, "when_not_to_use", b->when_not_to_use);
+		(void)json_add_string(o, "body", b->body);
+		return ctl_print_json(ctl, o);
+	}
+	printf("%s%s%s (%s, %s)\n%s\n\n%s\n", colour_on(ctl, COLOUR_BOLD), b->title,
+	       colour_off(ctl), risk_to_string(b->risk), autonomy_to_string(b->autonomy), b->path,
+	       b->body);
+	return CTL_OK;
+}
+
+struct tally {
+	unsigned passed, failed;
+	struct json_object *results;
+};
+
+static void count_result(const struct ctl *ctl, struct tally *t, const char *name, int r,
+			 const struct err *err)
+{
+	struct json_object *o = json_object_new_object();
+
+	t->passed += r >= 0;
+	t->failed += r < 0;
+	(void)json_add_string(o, "name", name);
+	(void)json_add_bool(o, "passed", r >= 0);
+	if (r < 0)
+		(void)json_add_string(o, "message", err_text(err));
+	(void)json_object_array_add(t->results, o);
+	if (ctl->json == JSON_MODE_OFF)
+		printf("%s%s%s  %s%s%s\n", colour_on(ctl, r < 0 ? COLOUR_RED : COLOUR_GREEN),
+		       r < 0 ? "FAIL" : "ok  ", colour_off(ctl), name, r < 0 ? ": " : "",
+		       r < 0 ? err_text(err) : "");
+}
+
+static int finish(const struct ctl *ctl, struct tally *t)
+{
+	_cleanup_json_ struct json_object *root = json_object_new_object();
+
+	(void)json_add_u64(root, "passed_count", t->passed);
+	(void)json_add_u64(root, "failed_count", t->failed);
+	(void)json_add(root, "results", TAKE_PTR(t->results));
+	if (ctl->json != JSON_MODE_OFF)
+		(void)ctl_print_json(ctl, root);
+	else if (!ctl->quiet)
+		printf("%u passed, %u failed\n", t->passed, t->failed);
+	return t->failed ? CTL_FAILED : CTL_OK;
+}
+
+static void lint_one(const struct ctl *ctl, struct tally *t, const struct runbook *b)
+{
+	const struct runbook_names names = { .actions = action_table };
+	struct err err = { 0 };
+
+	count_result(ctl, t, b->path, runbook_lint(b, &names, &err), &err);
+}
+
+/* A file that is not installed: as it is being written. */
+static void lint_file(const struct ctl *ctl, struct tally *t, const char *path)
+{
+	struct confdir_file file = { 0 };
+	_cleanup_free_ char *text = NULL;
+	struct runbook b = { 0 };
+	struct err err = { 0 };
+	size_t size = 0;
+	int r = str_copy(file.path, sizeof(file.path), path);
+
+	if (r == 0)
+		r = confdir_read(AT_FDCWD, &file, YAML_TEXT_MAX, false, &text, &size, &err);
+	if (r >= 0)
+		r = runbook_parse(path, text, size, &b, &err);
+	if (r < 0) {
+		count_result(ctl, t, path, r, &err);
+		return;
+	}
+	(void)str_copy(b.path, sizeof(b.path), path);
+	lint_one(ctl, t, &b);
+	runbook_done(&b);
+}
+
+static void test_one(const struct ctl *ctl, struct tally *t, const struct runbook *b)
+{
+	for (uint32_t i = 0; i < b->n_tests; i++) {
+		char name[256] = "";
+		struct err err = { 0 };
+		int r = engine_replay_runbook(b, i, &err);
+
+		if (r == -ENOENT)
+			continue;
+		str_append(name, sizeof(name), "%s: %s", b->id, b->tests[i].name);
+		count_result(ctl, t, name, r, &err);
+	}
+}
+
+static int lint_or_test(const struct ctl *ctl, const struct runbooks *all, bool test, int argc,
+			char **argv)
+{
+	struct tally t = { .results = json_object_new_array() };
+
+	for (int i = 0; i < argc; i++) {
+		const struct runbook *b = runbooks_find(all, argv[i]);
+
+		if (b && test)
+			test_one(ctl, &t, b);
+		else if (b)
+			lint_one(ctl, &t, b);
+		else if (!test && strchr(argv[i], '/'))
+			lint_file(ctl, &t, argv[i]);
+		else
+			return ctl_fail(ctl, CTL_NOT_FOUND, "list them: aiopsctl runbooks",
+					"no runbook '%s'", argv[i]);
+	}
+	for (uint32_t i = 0; argc == 0 && i < all->n; i++)
+		(test ? test_one : lint_one)(ctl, &t, &all->v[i]);
+	return finish(ctl, &t);
+}
+
+static int dispatch(const struct ctl *ctl, const struct runbooks *all, int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "list";
+
+	if (str_equal(what, "list") && argc <= 2)
+		return list(ctl, all);
+	if (str_equal(what, "show") && argc == 3)
+		return show(ctl, all, argv[2]);
+	if (str_equal(what, "lint") || str_equal(what, "test"))
+		return lint_or_test(ctl, all, what[0] == 't', argc - 2, argv + 2);
+	return ctl_fail(ctl, CTL_USAGE, "try: aiopsctl runbooks help",
+			"runbooks: 'list', 'show ID', 'lint [ID|FILE...]' or 'test [ID...]'");
+}
+
+static int run(struct ctl *ctl, int argc, char **argv)
+{
+	struct runbooks all = { 0 };
+	struct err err = { 0 };
+	int r = load(ctl, &all, &err);
+
+	if (r < 0)
+		return ctl_fail_err(ctl, CTL_FAILED, NULL, &err);
+	r = dispatch(ctl, &all, argc, argv);
+	runbooks_done(&all);
+	return r;
+}
+
+const struct verb_ops verb_runbooks = {
+	.name = "runbooks",
+	.group = "Configure",
+	.usage = "[list|show|lint|test] [ID...]",
+	.summary = "what the agent knows how to heal; check and try it",
+	.help = "lint checks every name and number; a FILE with a slash need not be installed.\n"
+		"test runs the fixtures in a runbook's front matter through the real diagnosis; it\n"
+		"needs no root and no daemon.",
+	.run = run,
+};

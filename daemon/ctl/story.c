@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/story.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "ctl/api.h"
+
+#define LINE_MAX_BYTES 2048
+
+static bool is_id_ending(const char *id)
+{
+	size_t n = strlen(id);
+
+	return n >= 4 && n < RECORD_ID_MAX &&
+	       strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == n;
+}
+
+int story_fetch(const struct ctl *ctl, const char *prefix, const char *id, struct json_object **ret)
+{
+	char path[64] = "";
+	struct err err = { 0 };
+
+	if (!is_id_ending(id))
+		return ctl_fail(ctl, CTL_USAGE, "list them: aiopsctl incidents",
+				"'%s' is no id: 4 to 13 letters and digits", id);
+	str_append(path, sizeof(path), "%s%s", prefix, id);
+	if (api_try(ctl, API_HISTORY, "/healthz", ret, &err) == 0) {
+		(void)json_object_put(TAKE_PTR(*ret));
+		return api_call(ctl, API_HISTORY, "GET", path, NULL, ret);
+	}
+	ctl_hint(ctl, "aiops-recorder is not running: only what the agent remembers is shown");
+	return api_call(ctl, API_CONTROL, "GET", path, NULL, ret);
+}
+
+/* "a=1 b=x" of a JSON object of scalars. */
+static void append_pairs(char *line, size_t size, struct json_object *pairs)
+{
+	const char *separator = "";
+
+	if (!pairs || !json_object_is_type(pairs, json_type_object))
+		return;
+	json_object_object_foreach(pairs, key, value) {
+		str_append(line, size, "%s%s=%s", separator, key,
+			   json_object_is_type(value, json_type_double) ?
+				   "" :
+				   json_object_get_string(value));
+		if (json_object_is_type(value, json_type_double))
+			str_append(line, size, "%.4g", json_object_get_double(value));
+		separator = " ";
+	}
+}
+
+static void describe_plan(char *line, size_t size, struct json_object *b)
+{
+	struct json_object *step = json_member(b, "step");
+
+	str_append(line, size, "%s ", json_text(step, "action", "?"));
+	append_pairs(line, size, json_member(step, "params"));
+	str_append(line, size, " (%s, %s; verified by: %s; undo: %s)", json_text(b, "risk", "?"),
+		   json_text(b, "autonomy", "?"), json_text(b, "verify_text", "?"),
+		   json_text(b, "undo_text", "none"));
+}
+
+static void describe_attempt(char *line, size_t size, struct json_object *b)
+{
+	str_append(line, size, "%s ", json_text(b, "action", "?"));
+	append_pairs(line, size, json_member(b, "params"));
+	str_append(line, size, ": %s", json_text(b, "phase", "?"));
+	if (json_text(b, "text", "")[0])
+		str_append(line, size, ": %s", json_text(b, "text", ""));
+	str_append(line, size, " [by %s]", json_text(b, "actor", "?"));
+}
+
+static void describe_evidence(char *line, size_t size, struct json_object *b)
+{
+	str_append(line, size, "%s (%s, %s): ", json_text(b, "inspector", "?"),
+		   json_text(b, "source", "?"), json_text(b, "provenance", "?"));
+	append_pairs(line, size, json_member(b, "facts"));
+	if (json_text(b, "text", "")[0])
+		str_append(line, size, " - %s", json_text(b, "text", ""));
+}
+
+static void describe_verdict(char *line, size_t size, struct json_object *b)
+{
+	str_append(line, size, "%s", json_text(b, "result", "?"));
+	if (json_text(b, "signal", "")[0])
+		str_append(line, size, ", by %s %.4g -> %.4g", json_text(b, "signal", ""),
+			   json_number(b, "before"), json_number(b, "after"));
+	str_append(line, size, ": %s", json_text(b, "text", ""));
+}
+
+/* One line that says what the record says. */
+static void describe(char *line, size_t size, const char *kind, struct json_object *b)
+{
+	line[0] = '\0';
+	if (str_equal(kind, "event"))
+		str_append(line, size, "%s %s: %s", json_text(b, "alert", "?"),
+			   json_object_get_boolean(json_member(b, "cleared")) ? "cleared" : "fired",
+			   json_text(b, "text", ""));
+	else if (str_equal(kind, "incident"))
+		str_append(line, size, "%s: %s", json_text(b, "state", "?"),
+			   json_text(b, "reason", ""));
+	else if (str_equal(kind, "evidence"))
+		describe_evidence(line, size, b);
+	else if (str_equal(kind, "diagnosis"))
+		str_append(line, size, "%s, fault of %s: %s", json_text(b, "cause", "?"),
+			   json_text(b, "root", "?"), json_text(b, "text", ""));
+	else if (str_equal(kind, "plan"))
+		describe_plan(line, size, b);
+	else if (str_equal(kind, "decision"))
+		str_append(line, size, "%s by %s: %s", json_text(b, "verdict", "?"),
+			   json_text(b, "by", "?"), json_text(b, "text", ""));
+	else if (str_equal(kind, "attempt"))
+		describe_attempt(line, size, b);
+	else if (str_equal(kind, "verdict"))
+		describe_verdict(line, size, b);
+	else
+		str_append(line, size, "%s", json_text(b, "text", ""));
+}
+
+static enum colour colour_of_kind(const char *kind, struct json_object *b)
+{
+	if (str_equal(kind, "evidence"))
+		return str_equal(json_text(b, "provenance", ""), "untrusted") ? COLOUR_YELLOW :
+										COLOUR_GREY;
+	if (str_equal(kind, "diagnosis") || str_equal(kind, "narrative"))
+		return COLOUR_BOLD;
+	if (str_equal(kind, "verdict"))
+		return str_equal(json_text(b, "result", ""), "improved") ? COLOUR_GREEN :
+									   COLOUR_RED;
+	return COLOUR_NONE;
+}
+
+/* What was ruled out, and why, below a diagnosis. */
+static void print_hypotheses(const struct ctl *ctl, struct json_object *b, int indent)
+{
+	struct json_object *all = json_member(b, "hypotheses");
+	char reason[LINE_MAX_BYTES] = "";
+
+	for (size_t i = 0; all && i < json_object_array_length(all); i++) {
+		struct json_object *h = json_object_array_get_idx(all, i);
+
+		printf("%*s%s%-18s score %2" PRId64 " of %" PRId64 "%s %s%s\n", indent, "",
+		       colour_on(ctl, COLOUR_GREY), json_text(h, "runbook", "?"),
+		       json_int(h, "score"), json_int(h, "min_score"),
+		       json_object_get_boolean(json_member(h, "excluded")) ? ", ruled out:" : "",
+		       str_escape(reason, sizeof(reason), json_text(h, "reason", "")),
+		       colour_off(ctl));
+	}
+}
+
+void story_print_record(const struct ctl *ctl, struct json_object *record, int indent)
+{
+	const char *kind = json_text(record, "kind", "?");
+	struct json_object *body = json_member(record, kind);
+	char line[LINE_MAX_BYTES] = "", clean[LINE_MAX_BYTES * 2] = "";
+
+	describe(line, sizeof(line), kind, body);
+	printf("%*s%-9s  %s%s%s\n", indent, "", kind ? kind : "?",
+	       colour_on(ctl, colour_of_kind(kind, body)), str_escape(clean, sizeof(clean), line),
+	       colour_off(ctl));
+	if (str_equal(kind, "diagnosis"))
+		print_hypotheses(ctl, body, indent + 11);
+}
+
+static void print_span(const char *what, struct json_object *i, const char *key, int64_t from_ns)
+{
+	char span[CLOCK_SPAN_MAX] = "";
+	int64_t at_ns = json_int(i, key);
+
+	if (at_ns > 0 && from_ns > 0 && at_ns >= from_ns)
+		printf("%12s: %s after it was detected\n", what,
+		       clock_format_span((uint64_t)(at_ns - from_ns), span));
+}
+
+void story_print_incident(const struct ctl *ctl, struct json_object *answer)
+{
+	struct json_object *i = json_member(answer, "incident");
+	struct json_object *records = json_member(answer, "records");
+	int64_t detected_ns = json_int(i, "detected_ns");
+	char clean[LINE_MAX_BYTES] = "", ago[AGO_MAX] = "";
+	int64_t first_us = json_int(i, "opened_usec");
+
+	printf("%s%s%s\n", colour_on(ctl, COLOUR_BOLD),
+	       str_escape(clean, sizeof(clean), json_text(i, "title", "incident")),
+	       colour_off(ctl));
+	printf("%12s: %s\n", "Incident",
+	       json_text(answer, "incident_id",
+			 json_text(i, "incident_id", json_text(i, "id", "?"))));
+	printf("%12s: %s\n", "State", json_text(i, "state", "?"));
+	printf("%12s: %s\n", "Cause", json_text(i, "cause", "not known yet"));
+	printf("%12s: %s (%s)\n", "Opened", json_text(i, "opened", "?"),
+	       format_ago((uint64_t)first_us, ago));
+	print_span("Acted", i, "acted_ns", detected_ns);
+	print_span("Healed", i, "healed_ns", detected_ns);
+	putchar('\n');
+	for (size_t n = 0; records && n < json_object_array_length(records); n++) {
+		struct json_object *record = json_object_array_get_idx(records, n);
+
+		printf("%+8.2f s ", (double)(json_int(record, "time_usec") - first_us) / 1e6);
+		story_print_record(ctl, record, 0);
+	}
+}
