@@ -95,6 +95,42 @@ struct yaml_field {
 	const char *choices; /* for people: "info, warning or critical" */
 };
 
+/* Entries of a table: of the struct s, the member m. must: whether it is required. */
+#define YAML_AT(s, m) .offset = offsetof(struct s, m), .size = sizeof(((struct s *)0)->m)
+#define YAML_TEXT(k, s, m, must)                                                      \
+	{                                                                             \
+		.key = (k), .type = YAML_TYPE_TEXT, .required = (must), YAML_AT(s, m) \
+	}
+#define YAML_LINES(k, s, m, must)                                                      \
+	{                                                                              \
+		.key = (k), .type = YAML_TYPE_LINES, .required = (must), YAML_AT(s, m) \
+	}
+#define YAML_U32(k, s, m, least, most)                                                          \
+	{                                                                                       \
+		.key = (k), .type = YAML_TYPE_U32, YAML_AT(s, m), .min = (least), .max = (most) \
+	}
+#define YAML_DOUBLE(k, s, m, least, most)                                                          \
+	{                                                                                          \
+		.key = (k), .type = YAML_TYPE_DOUBLE, YAML_AT(s, m), .min = (least), .max = (most) \
+	}
+#define YAML_BOOL(k, s, m)                                        \
+	{                                                         \
+		.key = (k), .type = YAML_TYPE_BOOL, YAML_AT(s, m) \
+	}
+#define YAML_LOOKUP(k, s, m, must, function, words)                                      \
+	{                                                                                \
+		.key = (k), .type = YAML_TYPE_LOOKUP, .required = (must), YAML_AT(s, m), \
+		.from_string = (function), .choices = (words)                            \
+	}
+#define YAML_OTHER(k, must)                                             \
+	{                                                               \
+		.key = (k), .type = YAML_TYPE_OTHER, .required = (must) \
+	}
+#define YAML_END            \
+	{                   \
+		.key = NULL \
+	}
+
 /* Reads every member of mapping by the table into *ret; what is absent stays as it is there.
  * Returns 0; -EINVAL for an unknown key, a wrong value or a missing required one, with the place. */
 int yaml_read(const struct yaml_doc *doc, const struct yaml_node *mapping,

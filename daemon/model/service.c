@@ -9,24 +9,22 @@
 #include "base/str.h"
 #include "base/yaml.h"
 
-#define AT(s, m) .offset = offsetof(struct s, m), .size = sizeof(((struct s *)0)->m)
-
 static const struct yaml_field service_fields[] = {
-	{ "name", YAML_TYPE_TEXT, true, AT(service, name) },
-	{ "unit", YAML_TYPE_TEXT, true, AT(service, unit) },
-	{ "endpoints", YAML_TYPE_OTHER, false },
-	{ "config_paths", YAML_TYPE_OTHER, false },
-	{ .key = NULL },
+	YAML_TEXT("name", service, name, true),
+	YAML_TEXT("unit", service, unit, true),
+	YAML_OTHER("endpoints", false),
+	YAML_OTHER("config_paths", false),
+	YAML_END,
 };
 
 static const struct yaml_field endpoint_fields[] = {
-	{ "name", YAML_TYPE_TEXT, true, AT(endpoint, name) },
-	{ "url", YAML_TYPE_TEXT, true, AT(endpoint, url) },
-	{ "interval_ms", YAML_TYPE_U32, false, AT(endpoint, interval_ms), 200, 60000 },
-	{ "timeout_ms", YAML_TYPE_U32, false, AT(endpoint, timeout_ms), 50, 30000 },
-	{ "slow_ms", YAML_TYPE_U32, false, AT(endpoint, slow_ms), 1, 30000 },
-	{ "expect_status", YAML_TYPE_U32, false, AT(endpoint, expect_status), 100, 599 },
-	{ .key = NULL },
+	YAML_TEXT("name", endpoint, name, true),
+	YAML_TEXT("url", endpoint, url, true),
+	YAML_U32("interval_ms", endpoint, interval_ms, 200, 60000),
+	YAML_U32("timeout_ms", endpoint, timeout_ms, 50, 30000),
+	YAML_U32("slow_ms", endpoint, slow_ms, 1, 30000),
+	YAML_U32("expect_status", endpoint, expect_status, 100, 599),
+	YAML_END,
 };
 
 /* Names are shown, logged and typed: a word of letters, digits and "._-". */
