@@ -38,6 +38,8 @@ class Guest:
         self.baseline = baseline  # digest of the host state in it
         self.observers = []
         self.last_diff = []
+        self.notes = []
+        self.patience_s = float("inf")  # bound for waits that are expected to be in vain
 
     @property
     def http_port(self):
@@ -119,6 +121,10 @@ class Guest:
         self.wait_for(lambda: self.out(["systemctl", "list-jobs", "--no-legend"]) == "", timeout_s,
                       "systemd to have no jobs")
 
+    def note(self, text):
+        """A line to print under the case's own, such as a time that was measured."""
+        self.notes.append(text)
+
     def restore(self):
         """Back to where every case starts; about a second."""
         self.machine.restore(self.ready)
@@ -145,18 +151,19 @@ class Guest:
             lines = self.state_diff(before)
             return not [line for line in lines if not any(text in line for text in allow)]
         try:
-            self.wait_for(clean, timeout_s, "a clean host state")
+            self.wait_for(clean, min(timeout_s, self.patience_s), "a clean host state")
         except TimedOut as error:
             raise AssertionError("left behind:\n" + "\n".join(self.last_diff[:40])) from error
 
     def skip(self, reason):
-        """Leave this case out; only for cases listed in the file 'skips'."""
+        """Leave this case out; only for cases listed in selftests/skips."""
         raise Skip(reason)
 
     def power_cut(self):
         """Kill the machine and boot it again from its disk."""
         self.machine.kill()
         self.machine.start()
+        state.send(self)
 
     def _call(self, command, arguments, timeout_s=30):
         return self.machine.agent.call(command, arguments, timeout_s)

@@ -12,6 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SUITE = "bookworm"
 DISK_BYTES = 4 << 30
 KEPT_IMAGES = 2
+MACHINE_ID = "a105" * 8  # mmdebstrap leaves it "uninitialized", which would make each boot the first
 # What fires on its own and would show up as a difference that nobody made.
 MASKED_UNITS = """
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
@@ -62,7 +63,6 @@ def mmdebstrap_argv(root, sources):
             "--dpkgopt=path-exclude=/usr/share/locale/*",
             f'--essential-hook=cp -rT {HERE}/guest-files "$1"',
             '--customize-hook=rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
-            '--customize-hook=echo 0a105a105a105a105a105a105a105a10 >"$1"/etc/machine-id',
             '--customize-hook=systemctl --root="$1" -q enable systemd-networkd',
             f'--customize-hook=systemctl --root="$1" -q mask {" ".join(MASKED_UNITS)}']
     argv += [f"--aptopt={option}" for option in apt_options()]
@@ -100,6 +100,7 @@ def build(into, progress):
         run_logged(mmdebstrap_argv(root, sources), log, progress)
     check_modules(root)
     with progress.step("debian: make the disk"):
+        (root / "etc/machine-id").write_text(MACHINE_ID + "\n")
         shutil.copy(next(root.glob("boot/vmlinuz-*")), work / "vmlinuz")
         shutil.copy(next(root.glob("boot/initrd.img-*")), work / "initrd")
         with open(work / "root.raw", "wb") as disk:

@@ -144,7 +144,7 @@ class Machine:
     def _argv(self):
         network = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.http_port}-:{GUEST_HTTP_PORT}"
         return [
-            "qemu-system-x86_64", "-machine", "pc", *ACCELERATION[self.accel],
+            "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-machine", "pc", *ACCELERATION[self.accel],
             "-smp", str(CPUS), "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none",
             "-rtc", "base=utc,clock=vm", *kernel_argv(self.image), "-append", KERNEL_LINE,
             "-drive", f"file={self.disk},if=virtio,format=qcow2,discard=unmap,cache=writeback",

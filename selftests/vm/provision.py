@@ -15,6 +15,8 @@ from machine import Machine, acceleration
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
+LOGS = TOP / "build" / "vm" / "logs"
+LOCK = pathlib.Path("/run/lock/aiops-vm")
 KEPT_READY = 4
 DEB_FOLDER = "/var/cache/vmtest"
 
@@ -23,10 +25,9 @@ def cache_folder():
     return pathlib.Path(os.environ.get("AIOPS_VM_CACHE") or TOP / "build" / "vm").resolve()
 
 
-def lock(cache, progress):
+def lock(progress):
     """One machine at a time on this host: whoever comes second waits."""
-    cache.mkdir(parents=True, exist_ok=True)
-    file = open(cache / "lock", "a+")
+    file = open(LOCK, "a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -72,7 +73,7 @@ def install(guest, debs):
     guest.run(["rm", "-r", DEB_FOLDER])
 
 
-def make_ready(machine, booted, name, debs, progress):
+def make_ready(machine, booted, name, debs, setup, progress):
     guest = Guest(machine)
     machine.restore(booted)
     guest.run(["date", "-s", f"@{time.time():.0f}"])
@@ -80,7 +81,8 @@ def make_ready(machine, booted, name, debs, progress):
         with progress.step(f"guest: install {', '.join(deb.name for deb in debs)}"[:60]):
             install(guest, debs)
     with progress.step("guest: set up and settle"):
-        guest.run(["/bin/sh", "-s"], stdin=(HERE / "setup").read_bytes(), timeout_s=120)
+        if setup:
+            guest.run(["/bin/sh", "-s"], stdin=(HERE / "setup").read_bytes(), timeout_s=120)
         state.send(guest)
         guest.settle()
     with progress.step("guest: digest and save"):
@@ -100,19 +102,30 @@ def prune_ready(machine):
     machine.drop_snapshots(n for n in there if n.startswith("ready-") and n not in kept)
 
 
-def ready_guest(cache, debs, progress):
-    """A guest with DEBS installed and set up, restored from its snapshot."""
+def explain(machine):
+    """Keep the journal of a guest that could not be made ready."""
+    folder = LOGS / "ready"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "journal.log").write_text(Guest(machine).journal("-b"))
+    return folder / "journal.log"
+
+
+def ready_guest(cache, debs, setup, progress):
+    """A guest with DEBS installed and, with SETUP, started; restored from its snapshot."""
     folder = image.ensure(cache, progress)
     machine = Machine(folder, acceleration(cache, folder, progress))
     try:
         booted = booted_snapshot(machine, progress)
         inputs = [HERE / name for name in ("setup", "digest.py", "volatile.py", "provision.py")]
-        name = f"ready-{hash_of(booted, *inputs, *sorted(debs))}"
+        name = f"ready-{hash_of(booted, str(setup), *inputs, *sorted(debs))}"
         note = folder / f"{name}.json"
         if machine.process or name not in machine.snapshots() or not note.exists():
             machine.kill()
             prune_ready(machine)
-            make_ready(machine, booted, name, debs, progress)
+            try:
+                make_ready(machine, booted, name, debs, setup, progress)
+            except AssertionError as error:
+                raise RuntimeError(f"{error}\njournal of the guest: {explain(machine)}") from error
         os.utime(note)
         machine.restore(name)
     except BaseException:

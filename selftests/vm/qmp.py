@@ -20,6 +20,7 @@ class Channel:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout_s)
         self.buffer = b""
+        self.last_id = 0
         deadline = time.monotonic() + timeout_s
         while True:
             try:
@@ -59,13 +60,16 @@ class Channel:
         return line
 
     def call(self, command, arguments, timeout_s):
-        request = {"execute": command}
+        self.last_id += 1
+        request = {"execute": command, "id": self.last_id}
         if arguments:
             request["arguments"] = arguments
         self.send(json.dumps(request).encode() + b"\n")
         deadline = time.monotonic() + timeout_s
         while True:
             answer = json.loads(self.read_until(b"\n", deadline))
+            if answer.get("id", self.last_id) != self.last_id:
+                continue  # to a question that was given up
             if "error" in answer:
                 raise Refused(f"{command}: {answer['error']['desc']}")
             if "return" in answer:

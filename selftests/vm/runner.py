@@ -2,6 +2,7 @@
 """Run the cases, one line each, and keep what is needed to understand a failure."""
 
 import collections
+import contextlib
 import importlib.util
 import pathlib
 import shutil
@@ -12,12 +13,14 @@ import traceback
 
 import leaks
 from guest import Skip
-from provision import TOP
+from provision import LOGS, TOP
+from qmp import ChannelError
 
 HERE = pathlib.Path(__file__).resolve().parent
-LOGS = TOP / "build" / "vm" / "logs"
 CASE_TIMEOUT_S = 300
 GIST_LINES = 6
+SABOTAGE_PATIENCE_S = 5
+AGENT_TIMEOUT_S = 10
 
 # word: passed, failed, skipped, or broken (the harness or the case itself, not the product)
 Outcome = collections.namedtuple("Outcome", "word gist trace")
@@ -48,21 +51,26 @@ def all_cases():
     return [Case(path) for path in sorted((HERE / "cases").glob("*.py"))]
 
 
-def choose(names, quick, sabotage):
+def choose(names, quick):
     cases = all_cases()
     unknown = set(names) - {case.name for case in cases}
     if unknown:
         raise UsageError(f"no case '{sorted(unknown)[0]}'; see --list")
     if names:
         return [case for case in cases if case.name in names]
-    if sabotage:
-        return [case for case in cases if sabotage & case.sabotage]
     return [case for case in cases if not quick or "quick" in case.tags]
 
 
+def jobs(cases, sabotage, sabotaged):
+    """Pairs of a case and what to spoil for it: SABOTAGE for all, or what each names itself."""
+    if sabotaged:
+        return [(case, {name}) for case in cases for name in sorted(case.sabotage)]
+    return [(case, sabotage) for case in cases]
+
+
 def allowed_skips():
-    lines = (HERE / "skips").read_text().splitlines()
-    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+    lines = (TOP / "selftests" / "skips").read_text().splitlines()
+    return {line.split(":")[0] for line in lines if ":" in line and not line.startswith("#")}
 
 
 def on_alarm(_signal, _frame):
@@ -84,7 +92,7 @@ def attempt(case, vm, sabotage, debs):
     except Skip as reason:
         if case.name in allowed_skips():
             return Outcome("skipped", str(reason), "")
-        return Outcome("broken", f"skipped, but not listed in 'skips': {reason}", "")
+        return Outcome("broken", f"skipped, but not listed in selftests/skips: {reason}", "")
     except AssertionError as error:
         return Outcome("failed", gist(error), traceback.format_exc())
     except Exception as error:
@@ -112,8 +120,14 @@ def keep_logs(case, vm, outcome):
     (folder / "failure.txt").write_text(f"{outcome.word}: {outcome.gist}\n\n{outcome.trace}")
     for number, observer in enumerate(vm.observers):
         (folder / f"observer-{number}.txt").write_text(observer.text())
+    with contextlib.suppress(OSError):
+        shutil.copy(vm.machine.console, folder / "console.log")
+    try:
+        vm.machine.agent.sync(AGENT_TIMEOUT_S)
+    except ChannelError as error:
+        (folder / "guest-is-silent").write_text(f"{error}\n")
+        return folder
     sources = {
-        "console.log": lambda: vm.machine.console.read_text(errors="replace"),
         "journal.log": lambda: vm.journal("-b"),
         "status.txt": lambda: vm.run("aiopsctl status 2>&1; systemctl --failed; systemctl status "
                                      "'aiops*' 2>&1", check=False)[1],
@@ -137,25 +151,47 @@ def judge(outcome, sabotage):
     return "failed", "passed, but should have failed"
 
 
-def run_cases(cases, vm, sabotage, debs):
-    count = {"passed": 0, "failed": 0, "skipped": 0}
-    width = max([len(case.name) for case in cases], default=0)
-    tty = sys.stdout.isatty()
-    for case in cases:
-        if tty:
-            print(f"  {case.name:<{width}}  running", end="", flush=True)
+class Report:
+    """What is printed: a line for each case, what it has to say below, and the sum."""
+
+    def __init__(self, pairs):
+        self.titles = [" ".join([case.name, *sorted(spoiled)]) for case, spoiled in pairs]
+        self.width = max(map(len, self.titles), default=0)
+        self.tty = sys.stdout.isatty()
+        self.count = {"passed": 0, "failed": 0, "skipped": 0}
+
+    def begin(self, number):
+        if self.tty:
+            print(f"  {self.titles[number]:<{self.width}}  running", end="", flush=True)
+
+    def end(self, number, verdict, word, took_s, below):
+        self.count[verdict] += 1
+        clear = "\r\033[K" if self.tty else ""
+        print(f"{clear}  {self.titles[number]:<{self.width}}  {took_s:6.1f} s  {word}")
+        for line in below:
+            print(line if line.startswith("SKIP ") else f"      {line}")
+        sys.stdout.flush()
+
+    def sum(self):
+        print("{passed} passed, {failed} failed, {skipped} skipped".format(**self.count))
+        return 1 if self.count["failed"] or not any(self.count.values()) else 0
+
+
+def run_cases(pairs, vm, debs):
+    report = Report(pairs)
+    for number, (case, sabotage) in enumerate(pairs):
+        report.begin(number)
         started = time.monotonic()
-        vm.observers, vm.last_diff = [], []
+        vm.observers, vm.last_diff, vm.notes = [], [], []
+        vm.patience_s = SABOTAGE_PATIENCE_S if sabotage else float("inf")
         outcome = attempt(case, vm, sabotage, debs)
         verdict, word = judge(outcome.word, sabotage)
-        count[verdict] += 1
-        took_s = time.monotonic() - started
-        print(("\r\033[K" if tty else "") + f"  {case.name:<{width}}  {took_s:6.1f} s  {word}", flush=True)
-        if outcome.gist:
-            print("\n".join(f"      {line}" for line in outcome.gist.splitlines()))
+        below = vm.notes + outcome.gist.splitlines()
         if verdict == "failed":
-            print(f"      logs: {keep_logs(case, vm, outcome)}", flush=True)
+            below.append(f"logs: {keep_logs(case, vm, outcome)}")
+        elif verdict == "skipped":
+            below = [f"SKIP {case.name}: {outcome.gist}"]
         elif not sabotage:
             shutil.rmtree(LOGS / case.name, ignore_errors=True)
-    print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
-    return 1 if count["failed"] or not sum(count.values()) else 0
+        report.end(number, verdict, word, time.monotonic() - started, below)
+    return report.sum()
