@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "model/entity.h"
+
+/* What a step asks of systemd, blocking, with a bound on every call. Source of all facts and verbs:
+ * org.freedesktop.systemd1(5). bus: sd_bus *; NULL makes every call -ENOTCONN. */
+
+#define UNITCTL_CALL_MAX_NS   (5 * NS_PER_S)  /* one call; sd-bus would wait 25 s */
+#define UNITCTL_RELOAD_MAX_NS (90 * NS_PER_S) /* a reload answers when every unit is read again */
+
+struct unit_facts {
+	char load_state[32], active_state[32], sub_state[32], result[32], unit_file_state[32];
+	char freezer_state[32];
+	char invocation_id[STR_HEX128_MAX]; /* "" before the first start */
+	char control_group[512];            /* below /sys/fs/cgroup; "" while it has none */
+	uint32_t main_pid;
+	uint32_t job_id; /* 0: none pending */
+	bool refuse_manual_start, refuse_manual_stop;
+	bool reload_needed; /* its files changed since systemd read them */
+};
+
+/* Connects as root to systemd's own socket, which works while the bus daemon is frozen or dead, else
+ * over the system bus. Returns 0; -errno. */
+int unitctl_open(void **ret_bus, struct err *reterr) _warn_unused_;
+void *unitctl_close(void *bus);
+DEFINE_CLEANUP(void *, unitctl_close);
+
+/* Facts of a unit, loaded from disk if it was not (load_state says "not-found" then if there is
+ * none). Returns 0; -errno. */
+int unitctl_read(void *bus, const char *unit, struct unit_facts *ret,
+		 struct err *reterr) _warn_unused_;
+
+/* Queues a job ("StartUnit", "StopUnit", "RestartUnit", mode replace) and waits until systemd has
+ * removed it. Returns 0; -EIO with the job's result if it failed; -EINPROGRESS if it was not over by
+ * deadline_ns or the connection was lost after the call; other -errno: nothing was queued. */
+int unitctl_run_job(void *bus, const char *method, const char *unit, uint64_t deadline_ns,
+		    struct err *reterr) _warn_unused_;
+
+/* Waits until no job of the unit is pending. Returns 0; -EINPROGRESS at the deadline; -errno. */
+int unitctl_wait_idle(void *bus, const char *unit, uint64_t deadline_ns,
+		      struct err *reterr) _warn_unused_;
+
+/* who: "main", "control", "all". Returns 0; -errno. */
+int unitctl_kill(void *bus, const char *unit, const char *who, int signal_number,
+		 struct err *reterr) _warn_unused_;
+
+/* Reads all unit files again. Returns 0; -EINPROGRESS if no answer came; -errno. */
+int unitctl_reload(void *bus, struct err *reterr) _warn_unused_;
+
+/* May a person's or agent's action touch it? Refuses a unit that does not exist, is masked, has a
+ * pending job or is frozen by systemd (an administrator's intent). Returns 0; -ENOENT, -EPERM, -EBUSY with
+ * the reason. Pure. */
+int unit_facts_check(const struct unit_facts *f, const char *unit,
+		     struct err *reterr) _warn_unused_;
+
+static inline bool unit_facts_is_active(const struct unit_facts *f)
+{
+	return str_equal(f->active_state, "active") || str_equal(f->active_state, "reloading");
+}
+
+/* Ended well: an administrator stopped it or it was done. */
+static inline bool unit_facts_is_at_rest(const struct unit_facts *f)
+{
+	return str_equal(f->active_state, "inactive") && str_equal(f->result, "success");
+}
