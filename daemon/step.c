@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "step/step.h"
+#include "sys/sandbox.h"
+
+static const char *arg_root = "/", *arg_runtime_dir = AIOPS_RUNDIR;
+
+static int help(void)
+{
+	(void)puts(
+		"aiops-step [--root DIR] [--runtime-dir DIR] VERB\n"
+		"\n"
+		"Carries out one action for aiops-executor, in a unit of its own.\n"
+		"\n"
+		"  run KEY     claim the record KEY, validate it against policy, carry it out\n"
+		"  settle KEY  after run was killed: finish it, undo it or say that it is not known\n"
+		"  describe    print the actions as C\n"
+		"\n"
+		"  --root DIR         configuration and host files below DIR (/)\n"
+		"  --runtime-dir DIR  records below DIR (" AIOPS_RUNDIR ")\n"
+		"  --version, --help");
+	return EXIT_SUCCESS;
+}
+
+static int log_end(const struct step *s, const char *verb, int r, const struct err *err)
+{
+	const char *action = s->ops ? s->ops->name : "none";
+	const struct log_field fields[] = { { "AIOPS_ACTION", action }, { "AIOPS_KEY", s->key } };
+	char text[1024] = "";
+
+	if (r < 0)
+		str_append(text, sizeof(text), "%s step '%s': %s", verb, s->key, err_text(err));
+	else if (r == 0)
+		str_append(text, sizeof(text), "%s step '%s': nothing to do", verb, s->key);
+	else
+		str_append(text, sizeof(text), "%s step '%s': %s: %s", verb, s->key,
+			   attempt_phase_to_string(s->result.phase), s->result.text);
+	log_fields(r < 0 ? LOG_ERR : LOG_INFO, text, fields, ELEMENTSOF(fields));
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int with_step(const char *verb, const char *key,
+		     int (*function)(struct step *s, struct err *reterr))
+{
+	static struct step s;
+	struct err err = { 0 };
+	int r;
+
+	log_open("aiops-step");
+	r = step_open(&s, arg_root, arg_runtime_dir, key, &err);
+	if (r == 0)
+		r = sandbox_enter(NULL, &err);
+	if (r == 0)
+		r = function(&s, &err);
+	r = log_end(&s, verb, r, &err);
+	step_done(&s);
+	return r;
+}
+
+static int parse_options(int argc, char **argv)
+{
+	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
+						 { "runtime-dir", required_argument, NULL, 'd' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'v' },
+						 { 0 } };
+
+	for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0;)
+		if (c == 'r')
+			arg_root = optarg;
+		else if (c == 'd')
+			arg_runtime_dir = optarg;
+		else
+			return c;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int c = parse_options(argc, argv);
+	const char *verb = argc - optind > 0 ? argv[optind] : "";
+	const char *key = argc - optind == 2 ? argv[optind + 1] : NULL;
+
+	if (c == 'h')
+		return help();
+	if (c == 'v')
+		return puts("aiops-step " AIOPS_VERSION) < 0;
+	if (c == 0 && key && str_equal(verb, "run"))
+		return with_step("run", key, step_run);
+	if (c == 0 && key && str_equal(verb, "settle"))
+		return with_step("settle", key, step_settle);
+	if (c == 0 && !key && str_equal(verb, "describe"))
+		return step_describe(stdout) < 0;
+	(void)fputs("aiops-step: see aiops-step --help\n", stderr);
+	return 2;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+#include "model/policy.h"
+#include "model/step.h"
+#include "ops/action.h"
+
+/* One step: KEY is claimed, validated and carried out, or settled after its process was killed.
+ * What is written when decides everything (model/step.h): claim, undo record, APPLYING, the change,
+ * APPLIED, result. */
+
+struct step {
+	const char *key;
+	int root_fd, run_fd; /* "/" and /run/aiops, or a test's */
+	int steps_fd, undo_fd, claim_fd;
+	struct step_record record;
+	struct undo_record undo; /* once taken or read */
+	bool has_undo;
+	const struct action_ops *ops;
+	struct action_context context;
+	uint64_t span_max_ns; /* bounds an action's own timeout_ms: settle has less time than run */
+	void *bus;
+	struct step_result result;
+};
+
+/* Opens the directories. Returns 0; -errno. step_done() accepts a half-opened one. */
+int step_open(struct step *s, const char *root, const char *runtime_dir, const char *key,
+	      struct err *reterr) _warn_unused_;
+void step_done(struct step *s);
+
+/* Claims KEY and carries it out. Returns 1 when a result was written, 0 when KEY is someone's
+ * already (then nothing was touched); -errno: there is no result, settle will write one. */
+int step_run(struct step *s, struct err *reterr) _warn_unused_;
+
+/* Writes the result that a killed run could not. Returns 1 if one was written, 0 if there was
+ * nothing to settle; -errno. */
+int step_settle(struct step *s, struct err *reterr) _warn_unused_;
+
+/* Prints the actions as C: build/gen/action_table.c. Returns 0; -EIO. */
+int step_describe(FILE *out) _warn_unused_;
+
+/* ---- the parts --------------------------------------------------------------------------------- */
+
+/* claim.c: creates KEY.claim. Returns 1; 0 if it is there already; -errno. */
+int claim_create(struct step *s, struct err *reterr) _warn_unused_;
+/* Takes over the claim of a dead run. Returns 1; 0 if its process is alive or it is not a step's; -errno. */
+int claim_take_over(struct step *s, struct err *reterr) _warn_unused_;
+/* Puts a phase on record; what it announces must not begin if this fails. Returns 0; -errno. */
+int claim_write(const struct step *s, enum step_phase phase, struct err *reterr) _warn_unused_;
+
+/* undo.c: all of PATH_UNDO_DIR. Returns 0; -EEXIST: KEY was carried out before; -errno. */
+int undo_create(struct step *s, const void *data, size_t size, struct err *reterr) _warn_unused_;
+/* Of the attempt key, into s->undo. Returns 1; 0 if there is none; -EBADMSG; -errno. */
+int undo_read(struct step *s, const char *key, struct err *reterr) _warn_unused_;
+/* action_context.record() */
+int undo_replace(const struct action_context *c, const void *data, size_t size,
+		 struct err *reterr) _warn_unused_;
+void undo_remove(const struct step *s, const char *key);
+/* Keeps the newest UNDO_MAX. */
+void undo_prune(const struct step *s);
+
+/* validate.c: reads KEY and checks all of it against root-owned policy; fills s->record and s->ops. It
+ * does not trust the executor. Returns 0; -errno with the reason. */
+int validate_record(struct step *s, struct err *reterr) _warn_unused_;
+
+/* When an action that starts now is to give up, CLOCK_BOOTTIME. */
+uint64_t step_deadline_ns(const struct step *s);
+/* Fills s->context for an action. */
+void step_context(struct step *s, const struct params *params, bool by_person);
+/* Finishes s->result with the phase and writes it. Returns 1; -errno. */
+int step_finish(struct step *s, enum attempt_phase phase, int error, const char *text,
+		struct err *reterr) _warn_unused_;
+/* Undoes by s->undo. Returns 0; -ECANCELED: left alone; -errno. */
+int step_revert(struct step *s, struct err *reterr) _warn_unused_;
+/* The whole of a REVERT whose record is validated. Returns 1; -errno. */
+int step_run_revert(struct step *s, struct err *reterr) _warn_unused_;

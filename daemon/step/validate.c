@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/paths.h"
+#include "step/step.h"
+
+static int check_same_boot(const char *boot_id, struct err *reterr)
+{
+	char now[STR_HEX128_MAX] = "";
+	int r = step_boot_id(now, reterr);
+
+	if (r < 0)
+		return r;
+	if (!str_equal(now, boot_id))
+		return err_set(reterr, -ESTALE, "check record: it is of an earlier boot");
+	return 0;
+}
+
+static int read_record(struct step *s, struct err *reterr)
+{
+	int r = sealed_read(s->steps_fd, s->key, &s->record, sizeof(s->record), STEP_KIND_RECORD,
+			    STEP_VERSION, reterr);
+
+	if (r == 0)
+		r = step_record_check(&s->record, reterr);
+	if (r < 0)
+		return r;
+	if (!str_equal(s->record.key, s->key))
+		return err_set(reterr, -EBADMSG, "check record: it is another's");
+	if (clock_boot_ns() > s->record.not_after_ns)
+		return err_set(reterr, -ETIME, "check record: it came too late to be begun");
+	return check_same_boot(s->record.boot_id, reterr);
+}
+
+static int find_action(struct step *s, const char *name, const struct params *params,
+		       struct err *reterr)
+{
+	s->ops = action_find(name);
+	if (!s->ops)
+		return err_set(reterr, -ENOENT, "find action '%s': there is none", name);
+	return params_check(s->ops->params, params, reterr);
+}
+
+/* Our own reading of the files: what the executor thinks of the policy does not count here. */
+static int check_policy(struct step *s, const char *unit, struct err *reterr)
+{
+	struct services services = { 0 };
+	struct policy policy = { 0 };
+	struct decision decision = { 0 };
+	int r = policy_load(s->root_fd, &policy, reterr);
+
+	if (r == 0)
+		r = services_load(s->root_fd, &services, reterr);
+	if (r == 0)
+		policy_decide(&policy, &services, s->ops->name, unit,
+			      s->record.by_person ? AUTONOMY_APPROVE : AUTONOMY_AUTO, &decision);
+	services_done(&services);
+	policy_done(&policy);
+	if (r < 0)
+		return err_wrap(reterr, r, "load policy");
+	switch (decision.verdict) {
+	case DECISION_ALLOW:
+	case DECISION_ASK: /* the executor had a person's word */
+		return 0;
+	case DECISION_SUGGEST:
+	case DECISION_DENY:
+	case _DECISION_MAX:
+		break;
+	}
+	return err_set(reterr, -EPERM, "check policy (%s): %s", decision.by, decision.text);
+}
+
+static int check_stop_file(const struct step *s, struct err *reterr)
+{
+	struct stat st = { 0 };
+
+	if (fstatat(s->run_fd, "STOP", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(reterr, -EPERM, "check for '%s': it is there", PATH_STOP_FILE);
+	if (errno != ENOENT)
+		return err_set(reterr, -errno, "check for '%s': %s", PATH_STOP_FILE,
+			       strerror(errno));
+	return 0;
+}
+
+/* Undo is always allowed, and only by what root wrote down itself. */
+static int validate_revert(struct step *s, struct err *reterr)
+{
+	int r = undo_read(s, s->record.target_key, reterr);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "undo attempt '%s': there is no undo record",
+			       s->record.target_key);
+	r = check_same_boot(s->undo.boot_id, reterr);
+	if (r == 0)
+		r = find_action(s, s->undo.action, &s->undo.params, reterr);
+	if (r == 0 && !s->ops->revert)
+		r = err_set(reterr, -EOPNOTSUPP, "undo attempt '%s': %s cannot be undone",
+			    s->record.target_key, s->ops->name);
+	return r;
+}
+
+int validate_record(struct step *s, struct err *reterr)
+{
+	const char *unit;
+	int r = read_record(s, reterr);
+
+	if (r < 0)
+		return r;
+	if (s->record.op == STEP_OP_REVERT)
+		return validate_revert(s, reterr);
+	r = find_action(s, s->record.action, &s->record.params, reterr);
+	if (r < 0)
+		return r;
+	unit = params_text(&s->record.params, "unit");
+	if (policy_unit_is_protected(unit))
+		return err_set(reterr, -EPERM, "check unit '%s': it is protected", unit);
+	r = check_policy(s, unit, reterr);
+	if (r == 0)
+		r = check_stop_file(s, reterr);
+	return r;
+}
