@@ -126,7 +126,7 @@ static int parse_one(const struct param_spec *spec, const char *value, struct pa
 	case _PARAM_TYPE_MAX:
 		break;
 	}
-	assert(!"a parameter's type is one of the enum");
+	assert(false && "a type is one of the enum");
 	return -EINVAL;
 }
 
@@ -238,7 +238,7 @@ const struct param *params_get(const struct params *params, const char *name)
 	for (uint32_t i = 0; i < params->n; i++)
 		if (str_equal(params->v[i].name, name))
 			return &params->v[i];
-	assert(!"the parameter exists: params passed validation");
+	assert(false && "params passed validation, so it exists");
 	return NULL;
 }
 
