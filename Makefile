@@ -36,7 +36,7 @@ FUZZ_SECONDS ?= 60
 CASE ?=
 
 # As many jobs as cores, unless the caller says.
-ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 
@@ -209,7 +209,7 @@ check:	## Everything: lint, unit, trace, integration, quick VM cases, sabotaged 
 	@packaging/install-build-deps
 	@$(MAKE) --no-print-directory check-run
 
-check-run: all
+check-run:
 	@BUILD='$(BUILD)' MAKE='$(MAKE)' selftests/check
 
 check-unit: $(TESTS)	## Unit and trace tests: no root, no network, no sleeps
