@@ -99,7 +99,7 @@ static int check_rollups(const struct rollups *r, struct err *reterr)
 /* A record's check on something that is part of one: wrapped as a record of that kind. */
 static int check_as_record(enum record_kind kind, const void *body, size_t size, struct err *reterr)
 {
-	struct record r = { .kind = kind, .entity = { .kind = ENTITY_KIND_HOST } };
+	struct record r = { .id = 1, .kind = kind, .entity = { .kind = ENTITY_KIND_HOST } };
 
 	memcpy(&r.event, body, size);
 	return record_check(&r, reterr);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "model/audit.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "base/fd.h"
+#include "base/paths.h"
+#include "base/str.h"
+#include "ctl/output.h"
+
+/* Reads the files itself: an auditor does not ask the one who is audited. */
+static int verify(const struct ctl *ctl)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct audit_report report = { 0 };
+	struct err err = { 0 };
+	_cleanup_close_ int root_fd = fd_open_dir(AT_FDCWD, ctl->root, &err);
+	_cleanup_close_ int dir_fd = root_fd < 0 ? root_fd :
+						   fd_open_dir(root_fd, PATH_AUDIT_DIR + 1, &err);
+	int r = dir_fd < 0 ? dir_fd : audit_verify(dir_fd, &report, &err);
+
+	if (r < 0)
+		return ctl_fail_err(ctl, CTL_FAILED,
+				    dir_fd < 0 ? "run this as root, or join group 'aiops'" :
+						 "what stands before that line is unbroken",
+				    &err);
+	(void)json_add_bool(o, "unbroken", true);
+	(void)json_add_u64(o, "lines_count", report.lines);
+	(void)json_add_u64(o, "segments_count", report.segments);
+	(void)json_add_string(o, "head", report.head.hash);
+	if (ctl->json != JSON_MODE_OFF)
+		return ctl_print_json(ctl, o);
+	printf("%sUnbroken%s: %" PRIu64 " entries in %u segment%s.\nHead: %" PRIu64 " %s\n",
+	       colour_on(ctl, COLOUR_GREEN), colour_off(ctl), report.lines, report.segments,
+	       report.segments == 1 ? "" : "s", report.head.n, report.head.hash);
+	ctl_hint(ctl,
+		 "compare the head with the journal's newest: journalctl AIOPS_AUDIT_HEAD -o cat "
+		 "--output-fields=AIOPS_AUDIT_HEAD -n 1");
+	return CTL_OK;
+}
+
+static int run(struct ctl *ctl, int argc, char **argv)
+{
+	if (argc != 2 || !str_equal(argv[1], "verify"))
+		return ctl_fail(ctl, CTL_USAGE, NULL, "audit: 'verify'");
+	return verify(ctl);
+}
+
+const struct verb_ops verb_audit = {
+	.name = "audit",
+	.group = "See",
+	.usage = "verify",
+	.summary = "prove that the record of what was done is complete and unchanged",
+	.help = "Checks the hash chain over all segments and names file and line of the first break.",
+	.run = run,
+};
