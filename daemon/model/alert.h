@@ -42,7 +42,7 @@ struct alert {
 	uint32_t m, n;         /* m of n samples; 1 <= m <= n <= ALERT_WINDOW_MAX */
 	uint32_t clear_n;      /* consecutive good samples to clear, default n */
 	uint32_t managed_only; /* boolean, default true */
-	char reason[256];
+	char reason[512];
 	char source[160];
 };
 

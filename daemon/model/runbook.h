@@ -6,6 +6,7 @@
 
 #include "model/action_info.h"
 #include "model/alert.h"
+#include "model/fault_info.h"
 #include "model/record.h"
 
 /* runbooks/NAME.md: Markdown for people, YAML front matter for the engine.
@@ -165,13 +166,16 @@ struct inspector_info {
 struct runbook_names {
 	const struct alerts *alerts;
 	const struct action_info *actions;
+	const struct fault_info *faults;
 	const struct inspector_info *inspectors;
 	const struct signal_spec *signals; /* of the probes */
 };
 
-/* Checks that everything a parsed runbook names exists and fits: alerts, inspectors and their
- * facts, signals, actions with their parameters (by the actions' own specs), the root's fact, and
- * that its risk is not under its actions'.
+/* Checks that everything a parsed runbook names exists and fits: alerts, inspectors and their facts
+ * (also those in the cause, the root and the fixtures), signals, actions and faults with their
+ * parameters by their own specs; that its risk is not under its actions'; that the proof is not the
+ * only trigger once more. "endpoint" and "signal" are the engine's own inspectors: their facts are
+ * the probes' signals.
  * Returns 0; -EINVAL with FILE:LINE and the reason. */
 int runbook_lint(const struct runbook *r, const struct runbook_names *names,
 		 struct err *reterr) _warn_unused_;
