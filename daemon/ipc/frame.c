@@ -114,8 +114,10 @@ static int check_proposal(const struct proposal *p, struct err *reterr)
 
 static int check_attempt(const struct attempt_update *u, struct err *reterr)
 {
-	int r = check_as_record(RECORD_KIND_ATTEMPT, &u->attempt, sizeof(u->attempt), reterr);
+	int r;
 
+	CHECK_THAT(str_is_hex128(u->attempt.key), "attempt.key");
+	r = check_as_record(RECORD_KIND_ATTEMPT, &u->attempt, sizeof(u->attempt), reterr);
 	return r < 0 ? r :
 		       check_as_record(RECORD_KIND_DECISION, &u->decision, sizeof(u->decision),
 				       reterr);

@@ -35,6 +35,9 @@ static void accepts_every_type_as_initialised(void **state)
 		if (type == FRAME_RECORD)
 			f.record.id = 1;
 		r = frame_check(&f, f.size, &err);
+		if (r < 0)
+			print_message("%s: %s\n", frame_type_to_string((enum frame_type)type),
+				      err.text);
 		if (type == FRAME_PROPOSE || type == FRAME_REVERT || type == FRAME_QUERY ||
 		    type == FRAME_ATTEMPT || type == FRAME_AUDIT)
 			assert_true(r == 0 || r == -EBADMSG);
