@@ -280,17 +280,25 @@ int peer_connect(sd_event *event, const char *path, const char *process,
 	return 0;
 }
 
-static bool uid_is_allowed(const struct peer_server *s, int fd)
+/* Returns (uid_t)-1 on any doubt. */
+static uid_t read_uid(int fd)
 {
 	struct ucred cred = { 0 };
 	socklen_t size = sizeof(cred);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0 || size != sizeof(cred))
-		return false;
-	if (cred.uid == 0)
+		return (uid_t)-1;
+	return cred.uid;
+}
+
+static bool uid_is_allowed(const struct peer_server *s, int fd)
+{
+	uid_t uid = read_uid(fd);
+
+	if (uid == 0)
 		return true;
-	for (size_t i = 0; i < s->n_uids; i++)
-		if (s->uids[i] == cred.uid)
+	for (size_t i = 0; uid != (uid_t)-1 && i < s->n_uids; i++)
+		if (s->uids[i] == uid)
 			return true;
 	return false;
 }
@@ -380,6 +388,11 @@ bool peer_is_up(const struct peer *p)
 const char *peer_process(const struct peer *p)
 {
 	return p->other;
+}
+
+uid_t peer_uid(const struct peer *p)
+{
+	return read_uid(p->fd);
 }
 
 uint64_t peer_dropped(const struct peer *p)
