@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+#include "model/audit.h"
+
+/* Writes the audit trail (model/audit.h says what it looks like). Blocks on the disk. */
+
+#define AUDIT_RECENT_MAX \
+	4096 /* entries that are known again: over what the executor can hold back */
+
+struct audit;
+
+/* What opening found, for the journal. */
+struct audit_found {
+	bool repaired; /* a line that a power cut had torn was cut off */
+	bool broken;   /* the chain does not hold; it is carried on, and verify goes on saying so */
+	char text[ERR_TEXT_MAX]; /* where and why, of either */
+};
+
+/* Opens the trail below dir (made if needed) and finds its head. Returns 0; -errno. */
+int audit_open(const char *dir, struct audit **ret, struct audit_found *ret_found,
+	       struct err *reterr) _warn_unused_;
+struct audit *audit_close(struct audit *a);
+DEFINE_CLEANUP(struct audit *, audit_close);
+
+/* Adds the entry and syncs it to the disk. Returns 1; 0 when it was there already (by boot_id and
+ * seq); -errno: nothing was written, try again later. */
+int audit_append(struct audit *a, const struct audit_entry *entry,
+		 struct err *reterr) _warn_unused_;
+
+const struct audit_head *audit_head(const struct audit *a);
+unsigned audit_segment(const struct audit *a);
