@@ -244,7 +244,8 @@ lint:	## Layers, names, banned calls, sizes, format, units, exposure; under 10 s
 	@BUILD='$(BUILD)' selftests/lint/run
 
 tidy:	## clang-tidy over every source file (slow)
-	@clang-tidy --quiet $(LIB_SRC) $(MAIN_SRC) -- $(filter-out -ffile-prefix-map=%,$(ALL_CFLAGS))
+	@clang-tidy --quiet $(LIB_SRC) $(MAIN_SRC) -- \
+		$(filter-out -ffile-prefix-map=% -Wformat-truncation=% -ftrivial%,$(ALL_CFLAGS))
 
 FORMATTED = $(sort $(wildcard $(foreach d,bpf daemon daemon/* daemon/*/* actions faults \
 	selftests/*,$d/*.c $d/*.h)))
@@ -399,7 +400,7 @@ install: all
 	@$(INSTALL) -D -m 0644 units/60-aiops.rules '$(DESTDIR)$(polkitdir)/60-aiops.rules'
 	@$(if $(wildcard units/aiops.catalog),$(INSTALL) -D -m 0644 units/aiops.catalog \
 		'$(DESTDIR)$(catalogdir)/aiops-agent.catalog')
-	@$(call put,$(datadir)/runbooks,$(sort $(wildcard runbooks/*.md)),0644)
+	@$(call put,$(datadir)/runbooks.d,$(sort $(wildcard runbooks/*.md)),0644)
 	@$(call put,$(datadir)/alerts.d,$(sort $(wildcard runbooks/alerts/*.yaml alerts/*.yaml)),0644)
 	@$(foreach d,$(CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
 	@$(foreach n,1 5 7 8,$(call put,$(mandir)/man$n,$(sort $(wildcard packaging/man/*.$n)),0644) &&) :
