@@ -31,7 +31,6 @@ BPF = [
 # Processes: regular expressions over "comm uid cgroup".
 PROCESSES = [
     (r"\(udev-worker\) 0 .*", "udev keeps workers as long as there is work"),
-    (r"\S+ 0 /system.slice/systemd-udevd.service/udev", "udev's workers again"),
 ]
 
 # Units that systemd or D-Bus starts for somebody and ends when they are idle.
