@@ -150,8 +150,14 @@ tables_aiops-executor := action_table
 tables_aiopsctl := action_table fault_table agent_table recorder_table
 tables_test := action_table fault_table
 
-# Layers that every program may draw from; an archive gives only the members that are asked for.
-CORE_DIRS := daemon/engine daemon/ipc daemon/sys daemon/ops daemon/model daemon/base
+# Layers that programs may draw from; an archive gives only the members that are asked for. What acts,
+# records or speaks to the network holds no engine; steps and faults speak to nobody of ours.
+ROOT_DIRS := daemon/sys daemon/ops daemon/model daemon/base
+CORE_DIRS := daemon/engine daemon/ipc $(ROOT_DIRS)
+core_aiops-recorder := daemon/ipc $(ROOT_DIRS)
+core_aiops-gateway := daemon/ipc $(ROOT_DIRS)
+core_aiops-step := $(ROOT_DIRS)
+core_aiops-fault := $(ROOT_DIRS)
 
 # A plugin table: file NAME.c in reg_dir defines `const struct KIND_ops KIND_NAME`.
 REGISTRIES := action fault probe rule inspector notifier verb \
@@ -352,7 +358,7 @@ link = $(call say,LD,$@)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -o $@ $(filter %.o
 
 define program_rule
 $(BIN)/$1: $(OBJ)/daemon/$(main_$1).o $(call reg_objects,$(regs_$1)) $(call table_objects,$(tables_$1)) \
-		$(call archives,daemon/$(main_$1) $(dirs_$1) $(CORE_DIRS))
+		$(call archives,daemon/$(main_$1) $(dirs_$1) $(or $(core_$1),$(CORE_DIRS)))
 	$$(link) $$(call pkg_libs,$(pkgs_$1))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$p)))
@@ -376,9 +382,9 @@ test_dirs_action := actions $(test_dirs_sys)
 test_dirs_fault := faults $(test_dirs_sys)
 test_dirs_agent := daemon/agent $(dirs_aiops-agent) $(CORE_DIRS)
 test_dirs_executor := daemon/executor $(CORE_DIRS)
-test_dirs_recorder := daemon/recorder $(dirs_aiops-recorder) $(CORE_DIRS)
-test_dirs_gateway := daemon/gateway $(dirs_aiops-gateway) $(CORE_DIRS)
-test_dirs_step := daemon/step actions $(CORE_DIRS)
+test_dirs_recorder := daemon/recorder $(dirs_aiops-recorder) $(core_aiops-recorder)
+test_dirs_gateway := daemon/gateway $(dirs_aiops-gateway) $(core_aiops-gateway)
+test_dirs_step := daemon/step actions $(ROOT_DIRS)
 test_dirs_ctl := daemon/ctl $(CORE_DIRS)
 test_dirs_verb := daemon/ctl $(CORE_DIRS)
 test_kind = $(word 2,$(subst _, ,$(basename $(notdir $1))))
