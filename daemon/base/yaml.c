@@ -43,7 +43,7 @@ static struct yaml_node *node_free(struct yaml_node *node)
 }
 DEFINE_CLEANUP(struct yaml_node *, node_free);
 
-struct yaml_doc *yaml_free(struct yaml_doc *doc)
+struct yaml_doc *yaml_doc_free(struct yaml_doc *doc)
 {
 	if (doc) {
 		(void)node_free(doc->root);
@@ -326,7 +326,7 @@ static int check_text(const struct yaml_doc *doc, const char *text, size_t lengt
 int yaml_parse(const char *file_name, const char *text, size_t length, struct yaml_doc **ret,
 	       struct err *reterr)
 {
-	_cleanup_(yaml_freep) struct yaml_doc *doc = calloc(1, sizeof(*doc));
+	_cleanup_(yaml_doc_freep) struct yaml_doc *doc = calloc(1, sizeof(*doc));
 	struct yaml_parse p = { .doc = doc, .reterr = reterr };
 	int r;
 

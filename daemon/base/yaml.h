@@ -31,8 +31,8 @@ struct yaml_doc;
  * -E2BIG over a bound above; -ENOMEM. An empty text is an empty mapping. */
 int yaml_parse(const char *file_name, const char *text, size_t length, struct yaml_doc **ret,
 	       struct err *reterr) _warn_unused_;
-struct yaml_doc *yaml_free(struct yaml_doc *doc);
-DEFINE_CLEANUP(struct yaml_doc *, yaml_free);
+struct yaml_doc *yaml_doc_free(struct yaml_doc *doc);
+DEFINE_CLEANUP(struct yaml_doc *, yaml_doc_free);
 
 const struct yaml_node *yaml_root(const struct yaml_doc *doc);
 const char *yaml_file_name(const struct yaml_doc *doc);

@@ -85,7 +85,7 @@ static int read_alert(const struct yaml_doc *doc, struct alert *a, struct err *r
 int alert_parse(const char *file_name, const char *text, size_t length, struct alert *ret,
 		struct err *reterr)
 {
-	_cleanup_(yaml_freep) struct yaml_doc *doc = NULL;
+	_cleanup_(yaml_doc_freep) struct yaml_doc *doc = NULL;
 	struct alert a = { .clear_ratio = 1, .managed_only = true };
 	int r = yaml_parse(file_name, text, length, &doc, reterr);
 

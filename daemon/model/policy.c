@@ -124,7 +124,7 @@ static int read_policy(const struct yaml_doc *doc, struct policy *p, struct err 
 int policy_parse(const char *file_name, const char *text, size_t length, struct policy *p,
 		 struct err *reterr)
 {
-	_cleanup_(yaml_freep) struct yaml_doc *doc = NULL;
+	_cleanup_(yaml_doc_freep) struct yaml_doc *doc = NULL;
 	int r = yaml_parse(file_name, text, length, &doc, reterr);
 
 	if (r < 0)

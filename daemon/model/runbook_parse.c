@@ -239,7 +239,7 @@ static int copy_body(const char *file_name, const char *body, size_t length, str
 int runbook_parse(const char *file_name, const char *text, size_t length, struct runbook *ret,
 		  struct err *reterr)
 {
-	_cleanup_(yaml_freep) struct yaml_doc *doc = NULL;
+	_cleanup_(yaml_doc_freep) struct yaml_doc *doc = NULL;
 	_cleanup_(runbook_done) struct runbook r = { .per_hour = 3, .cooldown_s = 60 };
 	const char *end = find_end(text, length), *body;
 	int k;

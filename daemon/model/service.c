@@ -141,7 +141,7 @@ static int read_service(const struct yaml_doc *doc, struct service *s, struct er
 int service_parse(const char *file_name, const char *text, size_t length, struct service *ret,
 		  struct err *reterr)
 {
-	_cleanup_(yaml_freep) struct yaml_doc *doc = NULL;
+	_cleanup_(yaml_doc_freep) struct yaml_doc *doc = NULL;
 	struct service s = { 0 };
 	int r = yaml_parse(file_name, text, length, &doc, reterr);
 
