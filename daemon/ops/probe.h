@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/str.h"
 #include "model/sample.h"
 #include "model/service.h"
 
@@ -20,6 +21,20 @@ struct probe_context {
 	void (*emit)(void *userdata, const struct sample *sample);
 	void *userdata;
 };
+
+/* Hands over one value of the signal about the entity of this name. */
+static inline void probe_emit(const struct probe_context *c, const struct signal_spec *spec,
+			      const char *entity_name, uint64_t now_ns, double value)
+{
+	struct sample s = { .source = spec->source, .provenance = spec->provenance };
+
+	s.entity.kind = spec->entity_kind;
+	s.t_ns = now_ns;
+	s.value = value;
+	(void)str_copy(s.signal, sizeof(s.signal), spec->name);
+	(void)str_copy(s.entity.name, sizeof(s.entity.name), entity_name);
+	c->emit(c->userdata, &s);
+}
 
 struct probe_ops {
 	const char *name;

@@ -36,9 +36,10 @@ struct watch_exit {
 };
 
 struct watch {
-	int root_fd;   /* "/" or a test's tree; borrowed */
-	int cgroup_fd; /* root of the v2 hierarchy, or -EBADF */
-	sd_bus *bus;   /* NULL while it is away; borrowed from the probe that holds it */
+	int root_fd;    /* "/" or a test's tree; borrowed */
+	int cgroup_fd;  /* root of the v2 hierarchy, or -EBADF */
+	bool has_exits; /* the lifecycle probe runs */
+	sd_bus *bus;    /* NULL while it is away; borrowed from the probe that holds it */
 	uint32_t n_units, n_exits;
 	struct watch_unit *units;
 	struct watch_exit exits[WATCH_EXITS_MAX]; /* a ring; n_exits counts on */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "ops/inspector.h"
+#include "sys/cgroup.h"
+#include "sys/later.h"
+#include "sys/procfs.h"
+#include "sys/watch.h"
+
+#define WINDOW_NS (NS_PER_S / 2) /* CPU use is measured over this */
+
+#define PROCFS_FACT(n, h)                                                \
+	{                                                                \
+		n, ENTITY_KIND_UNIT, SOURCE_PROCFS, PROVENANCE_KERNEL, h \
+	}
+#define CGROUP_FACT(n, h)                                                \
+	{                                                                \
+		n, ENTITY_KIND_UNIT, SOURCE_CGROUP, PROVENANCE_KERNEL, h \
+	}
+
+static const struct signal_spec facts[] = {
+	CGROUP_FACT("tasks.count", "processes in the unit"),
+	CGROUP_FACT("unit.cpu_usage_pct", "CPU time it uses now, in per cent of one CPU"),
+	CGROUP_FACT("cgroup.frozen_bool", "1 if its cgroup is frozen"),
+	PROCFS_FACT("tasks.stopped_count", "of them stopped by a signal or a tracer"),
+	PROCFS_FACT("tasks.running_count", "of them running or ready to"),
+	PROCFS_FACT("tasks.uninterruptible_count", "of them waiting uninterruptibly (disk, NFS)"),
+	{ .name = NULL },
+};
+
+struct job {
+	const struct inspector_context *c;
+	struct inspector_request rq;
+	uint64_t cpu_us, t_ns;
+};
+
+static uint64_t read_cpu_us(int cgroup_fd)
+{
+	uint64_t us = 0;
+
+	return cgroup_read_key_at(cgroup_fd, "cpu.stat", "usage_usec", &us) < 0 ? 0 : us;
+}
+
+static void say_cgroup(const struct job *job, int cgroup_fd, size_t n_tasks)
+{
+	struct evidence e = { .inspector = "unit_tasks",
+			      .source = SOURCE_CGROUP,
+			      .provenance = PROVENANCE_KERNEL };
+	uint64_t frozen = 0, cpu_us, elapsed_ns = clock_boot_ns() - job->t_ns;
+	double cpu_pct = 0;
+
+	if (cgroup_fd >= 0) {
+		if (cgroup_read_key_at(cgroup_fd, "cgroup.events", "frozen", &frozen) < 0)
+			frozen = 0;
+		cpu_us = read_cpu_us(cgroup_fd);
+		if (cpu_us > job->cpu_us && elapsed_ns)
+			cpu_pct = (double)(cpu_us - job->cpu_us) * 100 * (double)NS_PER_US /
+				  (double)elapsed_ns;
+	}
+	(void)evidence_add_number(&e, "tasks.count", (double)n_tasks);
+	(void)evidence_add_number(&e, "unit.cpu_usage_pct", cpu_pct);
+	(void)evidence_add_number(&e, "cgroup.frozen_bool", (double)frozen);
+	str_append(e.text, sizeof(e.text), "cgroup: %zu processes use %.1f %% of a CPU%s", n_tasks,
+		   cpu_pct, frozen ? ", frozen" : "");
+	job->c->item(job->c->userdata, &job->rq, &e);
+}
+
+struct counts {
+	unsigned seen, stopped, running, uninterruptible;
+};
+
+static struct counts count_states(int proc_fd, const pid_t *pids, size_t n)
+{
+	struct counts k = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		struct procfs_task t = { 0 };
+
+		if (procfs_read_task(proc_fd, pids[i], &t) < 0)
+			continue;
+		k.seen++;
+		k.stopped += t.state == 'T' || t.state == 't';
+		k.running += t.state == 'R';
+		k.uninterruptible += t.state == 'D';
+	}
+	return k;
+}
+
+static void say_states(const struct job *job, const pid_t *pids, size_t n)
+{
+	struct evidence e = { .inspector = "unit_tasks",
+			      .source = SOURCE_PROCFS,
+			      .provenance = PROVENANCE_KERNEL };
+	_cleanup_close_ int proc_fd = openat(job->c->root_fd, "proc",
+					     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct counts k = { 0 };
+
+	if (proc_fd < 0)
+		return;
+	k = count_states(proc_fd, pids, n);
+	(void)evidence_add_number(&e, "tasks.stopped_count", k.stopped);
+	(void)evidence_add_number(&e, "tasks.running_count", k.running);
+	(void)evidence_add_number(&e, "tasks.uninterruptible_count", k.uninterruptible);
+	str_append(e.text, sizeof(e.text),
+		   "procfs: of %u processes %u are stopped, %u run, %u wait for I/O", k.seen,
+		   k.stopped, k.running, k.uninterruptible);
+	job->c->item(job->c->userdata, &job->rq, &e);
+}
+
+static uint64_t finish(void *userdata)
+{
+	const struct job *job = userdata;
+	_cleanup_close_ int cgroup_fd = watch_open_cgroup(job->c->watch, job->rq.entity.name);
+	pid_t pids[CGROUP_TASKS_MAX];
+	ssize_t n = cgroup_fd < 0 ? 0 : cgroup_list_pids(cgroup_fd, pids, ELEMENTSOF(pids));
+
+	if (n < 0)
+		n = 0;
+	say_cgroup(job, cgroup_fd, (size_t)n);
+	if (n > 0)
+		say_states(job, pids, (size_t)n);
+	job->c->done(job->c->userdata, &job->rq, 0, NULL);
+	return 0;
+}
+
+static int collect(const struct inspector_context *c, const struct inspector_request *rq,
+		   struct err *reterr)
+{
+	_cleanup_close_ int cgroup_fd = -EBADF;
+	struct job *job;
+	int r;
+
+	if (!c->watch || c->watch->cgroup_fd < 0)
+		return err_set(reterr, -EOPNOTSUPP, "inspect tasks of '%s': no cgroup v2",
+			       rq->entity.name);
+	/* A unit without a cgroup has no tasks: also an answer. */
+	cgroup_fd = watch_open_cgroup(c->watch, rq->entity.name);
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return err_set(reterr, -ENOMEM, "inspect tasks of '%s': %s", rq->entity.name,
+			       strerror(ENOMEM));
+	*job = (struct job){ .c = c, .rq = *rq, .t_ns = clock_boot_ns() };
+	job->cpu_us = cgroup_fd < 0 ? 0 : read_cpu_us(cgroup_fd);
+	r = later_run(c->event, cgroup_fd < 0 ? 1 : WINDOW_NS, finish, job, reterr);
+	if (r < 0)
+		free(job);
+	return r;
+}
+
+const struct inspector_ops inspector_unit_tasks = {
+	.name = "unit_tasks",
+	.summary = "the processes of a unit, their states and the CPU they use now",
+	.source_text = "cgroup v2; proc(5)",
+	.facts = facts,
+	.entity_kind = ENTITY_KIND_UNIT,
+	.collect = collect,
+};

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/types.h>
+
+#include "base/clock.h"
+#include "bpf/lifecycle.h"
+#include "ops/probe.h"
+#include "sys/bpfload.h"
+#include "sys/procfs.h"
+#include "sys/watch.h"
+
+#include "lifecycle.skel.h"
+
+/* 15 characters are all of a name that the kernel keeps (TASK_COMM_LEN). */
+static const char package_managers[][LIFECYCLE_COMM_MAX] = {
+	"dpkg", "apt-get", "apt", "unattended-upgr", "rpm", "dnf", "yum",
+};
+
+enum { SIGNAL_OOM, SIGNAL_EXIT, SIGNAL_PACKAGES };
+
+static const struct signal_spec signals[] = {
+	[SIGNAL_OOM] = { "unit.oom_kill_event", ENTITY_KIND_UNIT, SOURCE_BPF, PROVENANCE_KERNEL,
+			 "pid of a process of the unit that the OOM killer chose" },
+	[SIGNAL_EXIT] = { "unit.exit_event", ENTITY_KIND_UNIT, SOURCE_BPF, PROVENANCE_KERNEL,
+			  "a process of the unit died: its signal, or 1000 plus its exit code" },
+	[SIGNAL_PACKAGES] = { "host.package_manager_event", ENTITY_KIND_HOST, SOURCE_BPF,
+			      PROVENANCE_KERNEL, "pid of a package manager that was started" },
+	{ .name = NULL },
+};
+
+struct state {
+	const struct probe_context *c;
+	struct lifecycle_bpf *bpf;
+	struct ring_buffer *ring;
+	sd_event_source *source;
+	int proc_fd;
+	uint64_t keys[SERVICES_MAX]; /* cgroup ids in the map of managed ones, as in watch.units */
+	unsigned n_cpus;
+	uint64_t *per_cpu;
+};
+
+static double exit_value(const struct watch_exit *e)
+{
+	return e->signal ? e->signal : 1000 + e->code;
+}
+
+/* Another unit's death is told by name as long as the process is still to be seen. */
+static void name_unit(const struct state *s, const struct lifecycle_event *e, struct watch_exit *x)
+{
+	const struct watch_unit *u = watch_find_cgroup(s->c->watch, e->cgroup_id);
+
+	if (u)
+		(void)str_copy(x->unit, sizeof(x->unit), u->name);
+	else if (s->proc_fd < 0 || procfs_read_unit(s->proc_fd, (pid_t)e->pid, x->unit) < 0)
+		x->unit[0] = '\0';
+}
+
+static void on_death(const struct state *s, const struct lifecycle_event *e)
+{
+	struct watch_exit x = { .t_ns = e->t_ns, .pid = (pid_t)e->pid };
+
+	x.is_oom = e->kind == LIFECYCLE_KIND_OOM;
+	x.signal = (int)(e->exit_code & 0x7f);
+	x.code = (int)(e->exit_code >> 8 & 0xff);
+	(void)str_copy(x.comm, sizeof(x.comm), e->comm);
+	if (!x.is_oom && !x.signal && !x.code)
+		return;
+	name_unit(s, e, &x);
+	watch_add_exit(s->c->watch, &x);
+	if (!watch_find(s->c->watch, x.unit))
+		return;
+	if (x.is_oom)
+		probe_emit(s->c, &signals[SIGNAL_OOM], x.unit, e->t_ns, x.pid);
+	else
+		probe_emit(s->c, &signals[SIGNAL_EXIT], x.unit, e->t_ns, exit_value(&x));
+}
+
+static int on_event(void *userdata, void *data, size_t size)
+{
+	const struct state *s = userdata;
+	const struct lifecycle_event *e = data;
+
+	if (size < sizeof(*e))
+		return 0;
+	if (e->package_manager)
+		probe_emit(s->c, &signals[SIGNAL_PACKAGES], "", e->t_ns, e->pid);
+	if (e->kind == LIFECYCLE_KIND_EXIT || e->kind == LIFECYCLE_KIND_OOM)
+		on_death(s, e);
+	return 0;
+}
+
+static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct state *s = userdata;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	(void)ring_buffer__consume(s->ring);
+	return 0;
+}
+
+static void follow(struct state *s, uint32_t i, uint64_t cgroup_id)
+{
+	int map_fd = bpf_map__fd(s->bpf->maps.managed);
+	uint32_t one = 1;
+
+	if (s->keys[i])
+		(void)bpf_map_delete_elem(map_fd, &s->keys[i]);
+	s->keys[i] = 0;
+	if (cgroup_id && bpf_map_update_elem(map_fd, &cgroup_id, &one, BPF_ANY) == 0)
+		s->keys[i] = cgroup_id;
+}
+
+/* Fetches what did not wake us. */
+static void tick(void *state, uint64_t now_ns)
+{
+	struct state *s = state;
+	struct watch *w = s->c->watch;
+
+	(void)now_ns;
+	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++) {
+		(void)watch_refresh_cgroup(w, &w->units[i]);
+		if (s->keys[i] != w->units[i].cgroup_id)
+			follow(s, i, w->units[i].cgroup_id);
+	}
+	(void)ring_buffer__consume(s->ring);
+}
+
+/* The order of the units may be another: all keys are made anew. */
+static void reload(void *state)
+{
+	struct state *s = state;
+
+	for (uint32_t i = 0; i < SERVICES_MAX; i++)
+		follow(s, i, 0);
+}
+
+static uint64_t dropped(void *state)
+{
+	struct state *s = state;
+	uint64_t n = 0;
+
+	for (uint32_t why = 0; why < _LIFECYCLE_DROP_MAX; why++) {
+		if (bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.drops), &why, s->per_cpu) < 0)
+			continue;
+		for (unsigned cpu = 0; cpu < s->n_cpus; cpu++)
+			n += s->per_cpu[cpu];
+	}
+	return n;
+}
+
+static int supported(const struct probe_context *c, struct err *reterr)
+{
+	(void)c;
+	return bpfload_supported(reterr);
+}
+
+static void stop(void *state)
+{
+	struct state *s = state;
+
+	s->c->watch->has_exits = false;
+	(void)sd_event_source_disable_unref(s->source);
+	ring_buffer__free(s->ring);
+	lifecycle_bpf__destroy(s->bpf);
+	closep(&s->proc_fd);
+	free(s->per_cpu);
+	free(s);
+}
+
+static int load(struct state *s, struct err *reterr)
+{
+	uint32_t one = 1;
+	int r;
+
+	s->bpf = lifecycle_bpf__open();
+	if (!s->bpf)
+		return bpfload_error(-errno, "open", "lifecycle", reterr);
+	r = bpfload_tracepoint_param("mark_victim", reterr);
+	if (r < 0)
+		return r;
+	(void)bpf_program__set_autoload(s->bpf->progs.lifecycle_oom_task,
+					r == BPFLOAD_PARAM_POINTER);
+	(void)bpf_program__set_autoload(s->bpf->progs.lifecycle_oom_pid,
+					r == BPFLOAD_PARAM_INTEGER);
+	r = lifecycle_bpf__load(s->bpf);
+	if (r < 0)
+		return bpfload_error(r, "load", "lifecycle", reterr);
+	for (size_t i = 0; i < ELEMENTSOF(package_managers); i++)
+		(void)bpf_map_update_elem(bpf_map__fd(s->bpf->maps.package_managers),
+					  package_managers[i], &one, BPF_ANY);
+	r = lifecycle_bpf__attach(s->bpf);
+	return r < 0 ? bpfload_error(r, "attach", "lifecycle", reterr) : 0;
+}
+
+static int listen_ring(struct state *s, struct err *reterr)
+{
+	int r;
+
+	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
+	if (!s->ring)
+		return bpfload_error(-errno, "open ring of", "lifecycle", reterr);
+	/* Before the timer: an event is older than the second in which it is fetched. */
+	r = sd_event_add_io(s->c->event, &s->source, ring_buffer__epoll_fd(s->ring), EPOLLIN,
+			    on_ring, s);
+	return r < 0 ? bpfload_error(r, "poll", "lifecycle", reterr) : 0;
+}
+
+static int start(const struct probe_context *c, void **ret_state, struct err *reterr)
+{
+	struct state *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_set(reterr, -ENOMEM, "watch processes: %s", strerror(ENOMEM));
+	s->c = c;
+	s->proc_fd = openat(c->root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->n_cpus = bpfload_cpus();
+	s->per_cpu = calloc(s->n_cpus, sizeof(*s->per_cpu));
+	r = s->per_cpu ? load(s, reterr) :
+			 err_set(reterr, -ENOMEM, "watch processes: %s", strerror(ENOMEM));
+	if (r == 0)
+		r = listen_ring(s, reterr);
+	if (r < 0) {
+		stop(s);
+		return r;
+	}
+	c->watch->has_exits = true;
+	*ret_state = s;
+	return 0;
+}
+
+const struct probe_ops probe_lifecycle = {
+	.name = "lifecycle",
+	.summary = "deaths of processes, OOM kills and package managers (eBPF)",
+	.source = "bpf/lifecycle.bpf.c; kernel include/trace/events/sched.h, oom.h",
+	.signals = signals,
+	.optional = true,
+	.privileged = true,
+	.supported = supported,
+	.start = start,
+	.tick = tick,
+	.reload = reload,
+	.stop = stop,
+	.dropped = dropped,
+};
