@@ -64,7 +64,8 @@ def read(path):
 def qdiscs():
     found = {}
     for item in json_of("tc", "-j", "qdisc", "show"):
-        key = f"dev {item['dev']} {item['kind']} {item['handle']} parent {item.get('parent', 'root')}"
+        parent = item.get("parent", "root")
+        key = f"dev {item['dev']} {item['kind']} {item['handle']} parent {parent}"
         found[key] = flat(without(item, {"refcnt"}))
     return found
 
@@ -78,7 +79,8 @@ def filters():
             places = [["ingress"], ["egress"]]
         elif handle != "0:":
             places = [["parent", handle]]
-            lines += [f"dev {dev} {x}" for x in text_of("tc", "class", "show", "dev", dev).splitlines()]
+            classes = text_of("tc", "class", "show", "dev", dev)
+            lines += [f"dev {dev} {line}" for line in classes.splitlines()]
         else:
             continue
         for place in places:
@@ -98,15 +100,15 @@ def routing():
     lines = []
     for what in (["addr"], ["rule"], ["-6", "rule"], ["route", "show", "table", "all"],
                  ["-6", "route", "show", "table", "all"]):
-        lines += [f"{' '.join(what)}: {flat(without(item, drop))}" for item in json_of("ip", "-j", *what)
-                  if item.get("type") != "multicast"]
+        lines += [f"{' '.join(what)}: {flat(without(item, drop))}"
+                  for item in json_of("ip", "-j", *what) if item.get("type") != "multicast"]
     return counted(lines)
 
 
 def firewall():
     drop = {"handle", "metainfo", "packets", "bytes", "expires"}
-    ruleset = json_of("nft", "-j", "list", "ruleset")
-    return counted(flat(without(item, drop)) for item in ruleset["nftables"] if "metainfo" not in item)
+    ruleset = json_of("nft", "-j", "list", "ruleset")["nftables"]
+    return counted(flat(without(item, drop)) for item in ruleset if "metainfo" not in item)
 
 
 def mounts():
@@ -135,7 +137,8 @@ def cgroups():
 
 
 def cgroup_paths():
-    return {os.stat(folder).st_ino: folder[len(CGROUPS) :] or "/" for folder, _, _ in os.walk(CGROUPS)}
+    folders = [folder for folder, _, _ in os.walk(CGROUPS)]
+    return {os.stat(folder).st_ino: folder[len(CGROUPS) :] or "/" for folder in folders}
 
 
 def bpf():
@@ -150,7 +153,8 @@ def bpf():
                                                    "target_btf_id"})))
     for group in json_of("bpftool", "-j", "cgroup", "tree"):
         path = group["cgroup"][len(CGROUPS) :] or "/"
-        lines += [f"attached {x['attach_type']} '{x.get('name', '')}' at {path}" for x in group["programs"]]
+        lines += [f"attached {x['attach_type']} '{x.get('name', '')}' at {path}"
+                  for x in group["programs"]]
     return counted(line for line in lines if not matches(volatile.BPF, line))
 
 

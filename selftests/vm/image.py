@@ -12,7 +12,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 SUITE = "bookworm"
 DISK_BYTES = 4 << 30
 KEPT_IMAGES = 2
-MACHINE_ID = "a105" * 8  # mmdebstrap leaves it "uninitialized", which would make each boot the first
+# mmdebstrap leaves it "uninitialized", which would make the first boot a first boot.
+MACHINE_ID = "a105" * 8
 # What fires on its own and would show up as a difference that nobody made.
 MASKED_UNITS = """
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer

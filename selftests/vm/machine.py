@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One qemu process: start, snapshot, restore, kill. KVM where a guest really runs on it, else TCG."""
+"""One qemu process: start, snapshot, restore, kill. KVM where a guest runs on it, else TCG."""
 
 import pathlib
 import shutil
@@ -19,7 +19,8 @@ ACCELERATION = {
     "kvm": ["-accel", "kvm", "-cpu", "host"],
     "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"],
 }
-KERNEL_LINE = "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=5 loglevel=5 systemd.show_status=0"
+KERNEL_LINE = ("root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=5 loglevel=5 "
+               "systemd.show_status=0")
 
 
 def free_port():
@@ -142,13 +143,15 @@ class Machine:
             self.sockets = None
 
     def _argv(self):
-        network = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.http_port}-:{GUEST_HTTP_PORT}"
+        forward = f"tcp:127.0.0.1:{self.http_port}-:{GUEST_HTTP_PORT}"
         return [
-            "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-machine", "pc", *ACCELERATION[self.accel],
+            "setpriv", "--pdeathsig", "KILL",  # dies with the runner
+            "qemu-system-x86_64", "-machine", "pc", *ACCELERATION[self.accel],
             "-smp", str(CPUS), "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none",
             "-rtc", "base=utc,clock=vm", *kernel_argv(self.image), "-append", KERNEL_LINE,
             "-drive", f"file={self.disk},if=virtio,format=qcow2,discard=unmap,cache=writeback",
-            "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
+            "-netdev", f"user,id=net,restrict=on,hostfwd={forward}",
+            "-device", "virtio-net-pci,netdev=net,romfile=",
             "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
             "-chardev", f"socket,id=agent,path={self.sockets}/agent,server=on,wait=off",
             "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",

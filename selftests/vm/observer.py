@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A client outside the guest, with its own clock, that decides what is broken and what is healed."""
+"""A client outside the guest, with its own clock, that decides what is broken and healed."""
 
 import collections
 import http.client

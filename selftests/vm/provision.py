@@ -69,7 +69,8 @@ def install(guest, debs):
         names.append(f"{DEB_FOLDER}/{deb.name}")
         guest.write(names[-1], deb.read_bytes())
     guest.run(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y",
-               "--no-install-recommends", "-o", "Dpkg::Options::=--force-unsafe-io", *names], timeout_s=300)
+               "--no-install-recommends", "-o", "Dpkg::Options::=--force-unsafe-io", *names],
+              timeout_s=300)
     guest.run(["rm", "-r", DEB_FOLDER])
     guest.run(["sync"])
 
@@ -91,7 +92,7 @@ def make_ready(machine, booted, name, debs, setup, progress):
 
 
 def note_of(machine, name):
-    """The digest of the state in a snapshot, null until it was needed; its mtime is the last use."""
+    """The digest of the state in a snapshot, null until needed; its mtime is the last use."""
     return machine.image / f"{name}.json"
 
 
@@ -110,7 +111,8 @@ def baseline(machine, name, progress):
 def prune_ready(machine):
     """Forget the oldest of the prepared guests; runs while no process has the disk open."""
     there = machine.snapshots()
-    notes = sorted(machine.image.glob("ready-*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
+    notes = list(machine.image.glob("ready-*.json"))
+    notes.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     kept = [note.stem for note in notes if note.stem in there][: KEPT_READY - 1]
     for note in notes:
         if note.stem not in kept:

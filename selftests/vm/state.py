@@ -36,7 +36,8 @@ def diff(before, after):
         old, new = before.get(section, {}), after.get(section, {})
         lines += [f"{section}: - {key}{_short(old[key])}" for key in sorted(set(old) - set(new))]
         if section not in volatile.GROWING:
-            lines += [f"{section}: + {key}{_short(new[key])}" for key in sorted(set(new) - set(old))]
+            added = sorted(set(new) - set(old))
+            lines += [f"{section}: + {key}{_short(new[key])}" for key in added]
         for key in sorted(set(old) & set(new)):
             lines += [f"{section}: ~ {key}{change}" for change in _changes(old[key], new[key])]
     return lines

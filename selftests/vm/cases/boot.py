@@ -15,4 +15,4 @@ def run(vm):
     vm.run("test -r /sys/kernel/btf/vmlinux")
     vm.run("modprobe -a sch_netem ifb act_mirred cls_fw cls_bpf sch_ingress")
     assert vm.out("systemctl is-system-running") == "running"
-    assert vm.run("curl -s --max-time 2 http://10.0.2.2/", check=False)[0] != 0, "there is a way out"
+    assert vm.run("curl -s --max-time 2 http://10.0.2.2/", check=False)[0] != 0, "a way out"
