@@ -121,33 +121,43 @@ int str_parse_span_ns(const char *s, uint64_t *ret_ns)
 	return -EINVAL;
 }
 
-/* Length of the UTF-8 sequence at s (left bytes remain), or 0 where it is malformed.
- * Source: RFC 3629, section 4. */
+/* What a first byte of a UTF-8 sequence says: how long it is, and the least code point that may be
+ * written so long. Source: RFC 3629, section 3. */
+static const struct utf8_form {
+	unsigned char first, last; /* bytes it may begin with */
+	unsigned char mask;        /* bits of the first byte that belong to the code point */
+	size_t length;
+	uint32_t least;
+} utf8_forms[] = {
+	{ 0x00, 0x7f, 0x7f, 1, 0 },
+	{ 0xc2, 0xdf, 0x1f, 2, 0x80 },
+	{ 0xe0, 0xef, 0x0f, 3, 0x800 },
+	{ 0xf0, 0xf4, 0x07, 4, 0x10000 },
+};
+
+static bool is_code_point(uint32_t c)
+{
+	return c <= 0x10ffff && (c < 0xd800 || c > 0xdfff); /* no surrogates */
+}
+
+/* Length of the UTF-8 sequence at s (left bytes remain), or 0 where it is malformed. */
 static size_t utf8_sequence_length(const unsigned char *s, size_t left)
 {
-	size_t n;
+	const struct utf8_form *f = NULL;
 	uint32_t c;
 
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		n = 2, c = s[0] & 0x1fu;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		n = 3, c = s[0] & 0x0fu;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		n = 4, c = s[0] & 0x07u;
-	else
+	for (size_t i = 0; !f && i < ELEMENTSOF(utf8_forms); i++)
+		if (s[0] >= utf8_forms[i].first && s[0] <= utf8_forms[i].last)
+			f = &utf8_forms[i];
+	if (!f || f->length > left)
 		return 0;
-	if (n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
+	c = s[0] & f->mask;
+	for (size_t i = 1; i < f->length; i++) {
 		if ((s[i] & 0xc0u) != 0x80)
 			return 0;
 		c = c << 6 | (s[i] & 0x3fu);
 	}
-	if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff)
-		return 0;
-	return c >= 0xd800 && c <= 0xdfff ? 0 : n;
+	return c >= f->least && is_code_point(c) ? f->length : 0;
 }
 
 static bool is_control(const unsigned char *s, size_t length)

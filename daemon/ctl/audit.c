@@ -17,7 +17,7 @@ static int verify(const struct ctl *ctl)
 	struct err err = { 0 };
 	_cleanup_close_ int root_fd = fd_open_dir(AT_FDCWD, ctl->root, &err);
 	_cleanup_close_ int dir_fd = root_fd < 0 ? root_fd :
-						   fd_open_dir(root_fd, PATH_AUDIT_DIR + 1, &err);
+						   fd_open_dir(root_fd, &PATH_AUDIT_DIR[1], &err);
 	int r = dir_fd < 0 ? dir_fd : audit_verify(dir_fd, &report, &err);
 
 	if (r < 0)

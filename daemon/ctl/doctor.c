@@ -195,7 +195,7 @@ static void check_probes(const struct doctor *d, struct finding *f)
 
 static void check_stop_file(const struct doctor *d, struct finding *f)
 {
-	if (path_exists(d, PATH_STOP_FILE + 1))
+	if (path_exists(d, &PATH_STOP_FILE[1]))
 		found(f, GRADE_WARN, "rm " PATH_STOP_FILE,
 		      "the kill switch is on: " PATH_STOP_FILE);
 	else
@@ -216,7 +216,7 @@ static unsigned count_names(const struct doctor *d, const char *path, const char
 
 static void check_leftovers(const struct doctor *d, struct finding *f)
 {
-	unsigned faults = count_names(d, PATH_FAULTS_DIR + 1, "");
+	unsigned faults = count_names(d, &PATH_FAULTS_DIR[1], "");
 	unsigned links = count_names(d, "sys/class/net", "aiops-");
 
 	if (links > 0 && faults == 0)

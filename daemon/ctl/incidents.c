@@ -22,7 +22,7 @@ static int fetch_list(const struct ctl *ctl, struct json_object **ret)
 	char path[512] = "/v1/incidents?";
 	struct err err = { 0 };
 
-	str_append(path, sizeof(path), "limit=%u", ctl->limit ? ctl->limit : 50);
+	str_append(path, sizeof(path), "limit=%u", ctl->rows_max ? ctl->rows_max : 50);
 	if (ctl->since_usec)
 		str_append(path, sizeof(path), "&since_usec=%" PRIu64, ctl->since_usec);
 	if (ctl->unit)

@@ -117,7 +117,7 @@ static int open_journal(sd_journal **ret, struct err *reterr)
 /* Stands before the first entry to print. */
 static int seek(const struct ctl *ctl, sd_journal *j)
 {
-	unsigned lines = ctl->limit ? ctl->limit : LOGS_DEFAULT_LINES;
+	unsigned lines = ctl->rows_max ? ctl->rows_max : LOGS_DEFAULT_LINES;
 	int r;
 
 	if (ctl->since_usec)

@@ -175,7 +175,7 @@ static int store_verb_option(struct ctl *ctl, unsigned bit, const char *value)
 	case OPT_LIMIT:
 		if (str_parse_u64(value, &n) < 0 || n == 0 || n > 500)
 			return -1;
-		ctl->limit = (unsigned)n;
+		ctl->rows_max = (unsigned)n;
 		return 0;
 	case OPT_REASON:
 		ctl->reason = value;

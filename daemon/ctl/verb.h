@@ -47,7 +47,7 @@ struct ctl {
 	uint64_t wait_ns, for_ns; /* 0: not given */
 	uint64_t since_usec;      /* wall clock, microseconds since the epoch; 0: not given */
 	const char *unit, *state, *reason, *id, *for_text;
-	unsigned limit; /* 0: not given */
+	unsigned rows_max; /* 0: not given */
 };
 
 struct verb_ops {
