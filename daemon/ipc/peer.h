@@ -45,6 +45,6 @@ void peer_server_broadcast(struct peer_server *s, const struct frame *f);
 
 bool peer_is_up(const struct peer *p);
 const char *peer_process(const struct peer *p); /* the other side's, from its HELLO */
-uid_t peer_uid(const struct peer *p); /* from the kernel; (uid_t)-1 where it is not known */
-uint64_t peer_dropped(const struct peer *p);    /* frames not sent for lack of room */
+uid_t peer_uid(const struct peer *p);        /* from the kernel; (uid_t)-1 where it is not known */
+uint64_t peer_dropped(const struct peer *p); /* frames not sent for lack of room */
 struct peer *peer_free(struct peer *p);

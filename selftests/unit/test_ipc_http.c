@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ipc/http.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "ipc/client.h"
+
+#define DEADLINE_MS 10000
+
+struct world {
+	char dir[32], path[64];
+	pid_t server;
+};
+
+static int handle_echo(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		       struct err *reterr)
+{
+	const char *color = http_query(rq, "color");
+
+	(void)userdata;
+	(void)reterr;
+	ret->json = json_object_new_object();
+	(void)json_add_string(ret->json, "tail", rq->tail);
+	(void)json_add_string(ret->json, "color", color ? color : "");
+	(void)json_add_string(ret->json, "caller", rq->caller.name);
+	if (rq->body)
+		(void)json_add(ret->json, "body", json_object_get(rq->body));
+	return 0;
+}
+
+static int handle_refuse(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			 struct err *reterr)
+{
+	(void)userdata;
+	(void)rq;
+	(void)ret;
+	return err_set(reterr, -EBUSY, "do it: somebody else does");
+}
+
+static const struct http_endpoint table[] = {
+	{ "GET", "/v1/echo/*", ROLE_READ, handle_echo },
+	{ "POST", "/v1/echo/*", ROLE_READ, handle_echo },
+	{ "GET", "/v1/busy", ROLE_READ, handle_refuse },
+	{ 0 },
+};
+
+static void serve_for_ever(int fd)
+{
+	sd_event *event = NULL;
+	struct http_server *server = NULL;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sd_event_new(&event) < 0 || http_serve(event, fd, table, NULL, &server, NULL) < 0)
+		_exit(1);
+	_exit(sd_event_loop(event) < 0);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	/* root has every role; another user has none here, as groups are not ours to make */
+	assert_non_null(w);
+	(void)str_copy(w->dir, sizeof(w->dir), "/tmp/http-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	str_append(w->path, sizeof(w->path), "%s/sock", w->dir);
+	(void)str_copy(sa.sun_path, sizeof(sa.sun_path), w->path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	w->server = fork();
+	assert_true(w->server >= 0);
+	if (w->server == 0)
+		serve_for_ever(fd);
+	(void)close(fd);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	int status = 0;
+
+	(void)kill(w->server, SIGKILL);
+	assert_int_equal(waitpid(w->server, &status, 0), w->server);
+	assert_true(WIFSIGNALED(status)); /* it still ran: nothing crashed it */
+	(void)unlink(w->path);
+	(void)rmdir(w->dir);
+	free(w);
+	return 0;
+}
+
+static struct json_object *request(struct world *w, const char *method, const char *path,
+				   struct json_object *body, long expect_status)
+{
+	struct json_object *answer = NULL;
+	struct err err = { 0 };
+	long status = 0;
+	int r = client_request(w->path, method, path, body, DEADLINE_MS, &status, &answer, &err);
+
+	if (r < 0)
+		fail_msg("%s", err_text(&err));
+	if (getuid() != 0 && expect_status != 404 && expect_status != 405 && expect_status != 400)
+		expect_status = 403;
+	assert_int_equal(status, expect_status);
+	return answer;
+}
+
+static const char *text_of(struct json_object *o, const char *key)
+{
+	struct json_object *v = NULL;
+
+	return json_object_object_get_ex(o, key, &v) ? json_object_get_string(v) : "";
+}
+
+static void answers_with_tail_query_and_body(void **state)
+{
+	_cleanup_json_ struct json_object *body = json_object_new_object(), *answer = NULL;
+
+	(void)json_add_string(body, "a", "b");
+	answer = request(*state, "POST", "/v1/echo/x%20y?color=red", body, 200);
+	if (getuid() != 0)
+		return;
+	assert_string_equal(text_of(answer, "tail"), "x y");
+	assert_string_equal(text_of(answer, "color"), "red");
+	assert_string_equal(text_of(answer, "caller"), "root, uid 0");
+	assert_non_null(strstr(text_of(answer, "body"), "\"b\""));
+}
+
+static void names_what_is_wrong_in_one_shape(void **state)
+{
+	static const struct {
+		const char *method, *path, *code;
+		long status;
+	} rows[] = {
+		{ "GET", "/nowhere", "not-found", 404 },
+		{ "GET", "/v1/echo/", "not-found", 404 },
+		{ "DELETE", "/v1/echo/x", "method-not-allowed", 405 },
+		{ "GET", "/v1/echo/%1b%5b31m", "invalid-argument", 400 },
+		{ "GET", "/v1/busy", "unavailable", 503 },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		_cleanup_json_ struct json_object *answer =
+			request(*state, rows[i].method, rows[i].path, NULL, rows[i].status);
+		struct json_object *e = NULL;
+
+		assert_true(json_object_object_get_ex(answer, "error", &e));
+		if (getuid() == 0)
+			assert_string_equal(text_of(e, "code"), rows[i].code);
+		assert_true(strlen(text_of(e, "message")) > 0);
+	}
+}
+
+static int connect_raw(const struct world *w)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)str_copy(sa.sun_path, sizeof(sa.sun_path), w->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+/* Sends raw bytes and returns the status of the answer, 0 where there was none. */
+static int raw_status(const struct world *w, const char *text, size_t length)
+{
+	_cleanup_close_ int fd = connect_raw(w);
+	char buf[512] = "";
+	ssize_t n;
+	int status = 0;
+
+	if (send(fd, text, length, MSG_NOSIGNAL) < 0)
+		return 0;
+	n = recv(fd, buf, sizeof(buf) - 1, 0);
+	if (n > 0 && sscanf(buf, "HTTP/1.1 %3d", &status) != 1)
+		status = 0;
+	return status;
+}
+
+static void survives_hostile_bytes(void **state)
+{
+	static const char *const rows[] = {
+		"GARBAGE\r\n\r\n",
+		"GET /v1/echo/x HTTP/9.9\r\n\r\n",
+		"GET  HTTP/1.1\r\n\r\n",
+		"POST /v1/echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+		"POST /v1/echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+		"POST /v1/echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{\"a\":1}}}",
+		"POST /v1/echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{\"a\":1,\"a\":2}",
+		"POST /v1/echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]",
+	};
+	char long_head[16384] = "GET /v1/echo/x HTTP/1.1\r\nX: ";
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		int status = raw_status(*state, rows[i], strlen(rows[i]));
+
+		assert_true(status == 0 || (status >= 400 && status < 500) || status == 505);
+	}
+	memset(long_head + strlen(long_head), 'a', sizeof(long_head) - 64);
+	assert_true(raw_status(*state, long_head, sizeof(long_head) - 1) != 200);
+	json_object_put(request(*state, "GET", "/v1/echo/still-here", NULL, 200));
+}
+
+static void refuses_a_body_over_its_bound(void **state)
+{
+	_cleanup_json_ struct json_object *body = json_object_new_object();
+	_cleanup_free_ char *big = malloc(JSON_TEXT_MAX + 2);
+
+	assert_non_null(big);
+	memset(big, 'x', JSON_TEXT_MAX + 1);
+	big[JSON_TEXT_MAX + 1] = '\0';
+	(void)json_add(body, "big", json_object_new_string(big));
+	json_object_put(request(*state, "POST", "/v1/echo/x", body, 413));
+}
+
+static void cuts_off_who_sends_too_slowly(void **state)
+{
+	_cleanup_close_ int fd = connect_raw(*state);
+	uint64_t begin_ns = clock_boot_ns();
+	struct timeval tick = { .tv_usec = 500000 };
+	char c;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick));
+	for (;;) {
+		ssize_t n;
+
+		(void)send(fd, "G", 1, MSG_NOSIGNAL);
+		n = recv(fd, &c, 1, 0);
+		if (n >= 0 || errno != EAGAIN)
+			break;
+		assert_true(clock_boot_ns() - begin_ns < 9 * NS_PER_S);
+	}
+	assert_true(clock_boot_ns() - begin_ns > 4 * NS_PER_S);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(answers_with_tail_query_and_body, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_what_is_wrong_in_one_shape, setup, teardown),
+		cmocka_unit_test_setup_teardown(survives_hostile_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(refuses_a_body_over_its_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(cuts_off_who_sends_too_slowly, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
