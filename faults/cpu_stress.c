@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
@@ -11,19 +10,20 @@
 #include "base/str.h"
 #include "ops/fault.h"
 #include "sys/cgroup.h"
+#include "sys/unitctl.h"
 #include "sys/victim.h"
 #include "sys/worker.h"
 
 #define SYSTEMD_NAME        "org.freedesktop.systemd1"
 #define SYSTEMD_PATH        "/org/freedesktop/systemd1"
+#define SYSTEMD_UNIT        "org.freedesktop.systemd1.Unit"
 #define SYSTEMD_MANAGER     "org.freedesktop.systemd1.Manager"
 #define BURNER_NAME_MAX     32
 #define BURNER_TEXT         "Batch job" /* says nothing: a diagnosis has to find out */
 #define BURNER_MEMORY_BYTES UINT64_C(67108864)
 /* Our own end comes first; this one is for the day when nothing of us is left. */
 #define BURNER_GRACE_USEC (2 * US_PER_S)
-#define STOP_WAIT_MS      5000
-#define POLL_MS           50
+#define STOP_MAX_NS       (5 * NS_PER_S)
 /* Share of the CPU time it could have that counts as an effect: with less it disturbs nobody. */
 #define EFFECT_SHARE_PCT 50
 
@@ -160,9 +160,10 @@ static int effect(struct fault_context *c, struct err *reterr)
 	return r;
 }
 
-static bool is_over(const char *active_state)
+static bool is_over(const struct victim *v)
 {
-	return str_equal(active_state, "inactive") || str_equal(active_state, "failed");
+	return str_equal(v->facts.active_state, "inactive") ||
+	       str_equal(v->facts.active_state, "failed");
 }
 
 static int active(struct fault_context *c, struct err *reterr)
@@ -171,34 +172,24 @@ static int active(struct fault_context *c, struct err *reterr)
 	struct victim v = { 0 };
 	int r = victim_read(c->bus, b->state.unit, &v, reterr);
 
-	return r == -ENOENT ? 0 : r < 0 ? r : !is_over(v.active_state);
+	return r == -ENOENT ? 0 : r < 0 ? r : !is_over(&v);
 }
 
-static int stop_unit(void *bus, const char *unit, struct err *reterr)
+/* A unit that somebody has written to disk under that name is not ours. */
+static int check_transient(void *bus, const char *unit, struct err *reterr)
 {
-	_cleanup_(error_freep) sd_bus_error error = SD_BUS_ERROR_NULL;
-	int r = sd_bus_call_method(bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "StopUnit",
-				   &error, NULL, "ss", unit, "replace");
+	_cleanup_free_ char *path = NULL;
+	int is_transient = 0;
+	int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
 
-	if (r >= 0 || sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit"))
-		return 0;
-	return err_set(reterr, r, "stop unit '%s': %s", unit, error.message ?: strerror(-r));
-}
-
-/* Returns 1 once it is over; -ETIMEDOUT. */
-static int wait_stopped(void *bus, const char *unit, struct err *reterr)
-{
-	for (int waited_ms = 0; waited_ms < STOP_WAIT_MS; waited_ms += POLL_MS) {
-		struct victim v = { 0 };
-		int r = victim_read(bus, unit, &v, reterr);
-
-		if (r == -ENOENT || (r == 0 && is_over(v.active_state)))
-			return 1;
-		if (r < 0)
-			return r;
-		(void)poll(NULL, 0, POLL_MS);
-	}
-	return err_set(reterr, -ETIMEDOUT, "stop unit '%s': it still runs", unit);
+	if (r >= 0)
+		r = sd_bus_get_property_trivial(bus, SYSTEMD_NAME, path, SYSTEMD_UNIT, "Transient",
+						NULL, 'b', &is_transient);
+	if (r < 0)
+		return err_set(reterr, r, "read unit '%s': %s", unit, strerror(-r));
+	return is_transient ?
+		       0 :
+		       err_set(reterr, -ESTALE, "stop unit '%s': it is another's by now", unit);
 }
 
 static int clear(const struct fault_context *c, const void *state, size_t size, struct err *reterr)
@@ -211,14 +202,14 @@ static int clear(const struct fault_context *c, const void *state, size_t size, 
 	    strncmp(s->unit, "batch-", 6) != 0 || !str_is_unit_name(s->unit))
 		return err_set(reterr, -EBADMSG, "stop the unit: the undo state is malformed");
 	r = victim_read(c->bus, s->unit, &v, reterr);
-	if (r == -ENOENT || (r == 0 && is_over(v.active_state)))
+	if (r == -ENOENT || (r == 0 && is_over(&v)))
 		return 0;
-	if (r < 0)
-		return r;
-	if (!v.is_transient)
-		return err_set(reterr, -ESTALE, "stop unit '%s': it is another's", s->unit);
-	r = stop_unit(c->bus, s->unit, reterr);
-	return r < 0 ? r : wait_stopped(c->bus, s->unit, reterr);
+	if (r == 0)
+		r = check_transient(c->bus, s->unit, reterr);
+	if (r == 0)
+		r = unitctl_run_job(c->bus, "StopUnit", s->unit, clock_boot_ns() + STOP_MAX_NS,
+				    reterr);
+	return r < 0 ? r : 1;
 }
 
 static void release(struct fault_context *c)

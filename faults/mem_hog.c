@@ -180,9 +180,9 @@ static int effect(struct fault_context *c, struct err *reterr)
 		return 1;
 	}
 	r = victim_read(c->bus, h->victim.unit, &now, reterr);
-	if (r < 0 || !str_equal(now.result, "oom-kill"))
+	if (r < 0 || !str_equal(now.facts.result, "oom-kill"))
 		return r;
-	str_append(c->text, c->text_size, "the unit is %s (oom-kill)", now.active_state);
+	str_append(c->text, c->text_size, "the unit is %s (oom-kill)", now.facts.active_state);
 	return 1;
 }
 

@@ -31,7 +31,7 @@ static int read_victim(const struct fault_context *c, struct victim *ret, struct
 	const char *unit = params_text(c->params, "unit");
 	int r = victim_read_running(c->bus, unit, ret, reterr);
 
-	if (r == 0 && ret->main_pid <= 0)
+	if (r == 0 && ret->facts.main_pid == 0)
 		return err_set(reterr, -ESRCH, "unit '%s' has no main process", unit);
 	return r;
 }
@@ -53,15 +53,15 @@ static int open_main(const struct victim *v, struct err *reterr)
 
 	if (proc_fd < 0)
 		return proc_fd;
-	r = procfs_read_task(proc_fd, v->main_pid, &task);
+	r = procfs_read_task(proc_fd, (pid_t)v->facts.main_pid, &task);
 	if (r == 0)
-		r = procfs_read_unit(proc_fd, v->main_pid, unit);
+		r = procfs_read_unit(proc_fd, (pid_t)v->facts.main_pid, unit);
 	if (r == 0 && !str_equal(unit, v->unit))
 		r = -ESRCH;
 	if (r == 0)
-		r = processfd_open(proc_fd, v->main_pid, task.start_jiffies);
-	return r < 0 ? err_set(reterr, r, "open process %d of '%s': %s", v->main_pid, v->unit,
-			       strerror(-r)) :
+		r = processfd_open(proc_fd, (pid_t)v->facts.main_pid, task.start_jiffies);
+	return r < 0 ? err_set(reterr, r, "open process %d of '%s': %s", (pid_t)v->facts.main_pid,
+			       v->unit, strerror(-r)) :
 		       r;
 }
 
@@ -82,8 +82,8 @@ static int inject(struct fault_context *c, struct err *reterr)
 	if (fd < 0)
 		return fd;
 	r = processfd_send(fd, signal_number);
-	return r < 0 ? err_set(reterr, r, "signal process %d of '%s': %s", v->main_pid, v->unit,
-			       strerror(-r)) :
+	return r < 0 ? err_set(reterr, r, "signal process %d of '%s': %s", (pid_t)v->facts.main_pid,
+			       v->unit, strerror(-r)) :
 		       0;
 }
 
@@ -95,10 +95,10 @@ static int effect(struct fault_context *c, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	if (victim_is_running(&now) && now.main_pid == before->main_pid)
+	if (unit_facts_is_active(&now.facts) && now.facts.main_pid == before->facts.main_pid)
 		return 0;
-	str_append(c->text, c->text_size, "process %d is dead, the unit is %s (%s)",
-		   before->main_pid, now.active_state, now.result);
+	str_append(c->text, c->text_size, "process %u is dead, the unit is %s (%s)",
+		   before->facts.main_pid, now.facts.active_state, now.facts.result);
 	return 1;
 }
 

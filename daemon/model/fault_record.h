@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/sealed.h"
 #include "base/str.h"
 #include "model/fault_info.h"
 #include "model/param.h"
@@ -23,15 +24,16 @@
 #define FAULT_REQUESTER_MAX   64
 #define FAULT_FILE_MAX        (FAULT_STATE_MAX + 4096) /* bytes of any of these files */
 #define FAULT_FILE_NAME_MAX   (STR_HEX128_MAX + 8)
-#define FAULT_LAYOUT_VERSION  1
 
-/* A file of another program, version or a torn one is refused, not guessed at. */
-struct fault_head {
-	uint32_t magic, version, size_bytes, checksum; /* FNV-1a of all that follows the head */
+#define FAULT_VERSION 1
+
+enum fault_kind {
+	FAULT_KIND_RECORD = 32, /* clear of step.h's */
+	FAULT_KIND_UNDO,
 };
 
 struct fault_record {
-	struct fault_head head;
+	struct sealed_head head;
 	char key[STR_HEX128_MAX];
 	char fault[RULE_NAME_MAX];
 	char requester[FAULT_REQUESTER_MAX]; /* for people */
@@ -41,23 +43,19 @@ struct fault_record {
 };
 
 struct fault_undo {
-	struct fault_head head;
+	struct sealed_head head;
 	char key[STR_HEX128_MAX];
 	char fault[RULE_NAME_MAX];
 	uint32_t state_size;
 	unsigned char state[FAULT_STATE_MAX];
 };
 
-/* Fill the head; call last. */
-void fault_record_seal(struct fault_record *record);
-void fault_undo_seal(struct fault_undo *undo);
-
-/* Check everything that the bytes of a file can say wrong, key included; *ret is then safe to use.
- * That the parameters fit the fault is params_check()'s. Return 0; -EBADMSG naming what is wrong. */
-int fault_record_read(const void *data, size_t size, const char *key, struct fault_record *ret,
-		      struct err *reterr) _warn_unused_;
-int fault_undo_read(const void *data, size_t size, const char *key, struct fault_undo *ret,
-		    struct err *reterr) _warn_unused_;
+/* Check what a seal does not: terminated strings, the key, the duration, counts. That the parameters
+ * fit the fault is params_check()'s. Return 0; -EBADMSG naming what is wrong. */
+int fault_record_check(const struct fault_record *record, const char *key,
+		       struct err *reterr) _warn_unused_;
+int fault_undo_check(const struct fault_undo *undo, const char *key,
+		     struct err *reterr) _warn_unused_;
 
 /* "KEY.undo" for suffix ".undo". Returns buf. */
 const char *fault_file_name(const char *key, const char *suffix,

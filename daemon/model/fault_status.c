@@ -10,13 +10,14 @@ static const char *const fault_state_names[] = {
 	[FAULT_STATE_INJECTED] = "injected",   [FAULT_STATE_OBSERVED] = "observed",
 	[FAULT_STATE_REVERTING] = "reverting", [FAULT_STATE_REVERTED] = "reverted",
 	[FAULT_STATE_VERIFIED] = "verified",   [FAULT_STATE_REFUSED] = "refused",
-	[FAULT_STATE_STUCK] = "stuck",
+	[FAULT_STATE_FAILED] = "failed",       [FAULT_STATE_STUCK] = "stuck",
 };
 LOOKUP_DEFINE(fault_state, enum fault_state, fault_state_names);
 
 bool fault_state_is_final(enum fault_state s)
 {
-	return s == FAULT_STATE_VERIFIED || s == FAULT_STATE_REFUSED || s == FAULT_STATE_STUCK;
+	return s == FAULT_STATE_VERIFIED || s == FAULT_STATE_REFUSED || s == FAULT_STATE_FAILED ||
+	       s == FAULT_STATE_STUCK;
 }
 
 void fault_status_enter(struct fault_status *status, enum fault_state state, uint64_t wall_us)

@@ -8,7 +8,7 @@
 #include "base/lookup.h"
 #include "model/fault_record.h"
 
-/* How far a fault is. In this order; the last three are ends. */
+/* How far a fault is. In this order; the last four are ends. */
 enum fault_state {
 	FAULT_STATE_PLANNED,  /* the record is read and valid */
 	FAULT_STATE_ARMED,    /* PID 1 has the deadline and the undo */
@@ -18,6 +18,7 @@ enum fault_state {
 	FAULT_STATE_REVERTED, /* clear() has run */
 	FAULT_STATE_VERIFIED, /* and a second clear() found nothing left */
 	FAULT_STATE_REFUSED,  /* nothing was changed */
+	FAULT_STATE_FAILED,   /* injecting failed; what was done is undone */
 	FAULT_STATE_STUCK,    /* something is left; nothing new is injected until it is recovered */
 	_FAULT_STATE_MAX,
 };

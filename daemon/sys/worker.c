@@ -126,22 +126,32 @@ static int spawn(const struct worker_growth *g, int pipe_fd, pid_t *ret)
 	char *const argv[] = { (char[]){ WORKER_NAME }, (char[]){ WORKER_GROWS }, most, rate,
 			       NULL };
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
 	int r = worker_path(path, sizeof(path));
 
 	if (r < 0)
 		return r;
 	str_append(most, sizeof(most), "%u", g->most_mib);
 	str_append(rate, sizeof(rate), "%u", g->rate_mib_per_s);
-	r = posix_spawn_file_actions_init(&actions);
-	if (r != 0)
-		return -r;
+	if (posix_spawn_file_actions_init(&actions) != 0)
+		return -ENOMEM;
+	if (posix_spawnattr_init(&attributes) != 0) {
+		(void)posix_spawn_file_actions_destroy(&actions);
+		return -ENOMEM;
+	}
+	/* The runner blocks signals for its event loop; a worker must die of them. */
+	(void)sigemptyset(&none);
+	(void)posix_spawnattr_setsigmask(&attributes, &none);
+	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
 	r = posix_spawn_file_actions_adddup2(&actions, pipe_fd, GO_FD);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(&actions, g->procs_fd, PROCS_FD);
 	if (r == 0)
 		r = posix_spawn_file_actions_addclosefrom_np(&actions, PROCS_FD + 1);
 	if (r == 0)
-		r = posix_spawn(ret, path, &actions, NULL, argv, (char *const[]){ NULL });
+		r = posix_spawn(ret, path, &actions, &attributes, argv, (char *const[]){ NULL });
+	(void)posix_spawnattr_destroy(&attributes);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return -r;
 }

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "fault/fault.h"
+#include "sys/worker.h"
+
+static const char *arg_root = "/", *arg_runtime_dir = AIOPS_RUNDIR;
+
+static int help(void)
+{
+	(void)puts(
+		"aiops-fault [--root DIR] [--runtime-dir DIR] VERB\n"
+		"\n"
+		"Breaks one thing for a bounded time, in a unit of its own.\n"
+		"\n"
+		"  run KEY    read the record KEY, validate it, break, wait for the end, repair\n"
+		"  clear KEY  after run has ended, however it did: repair what is left of it\n"
+		"  describe   print the faults as C\n"
+		"\n"
+		"  --root DIR         configuration below DIR (/)\n"
+		"  --runtime-dir DIR  records below DIR (" AIOPS_RUNDIR ")\n"
+		"  --version, --help");
+	return EXIT_SUCCESS;
+}
+
+static int with_fault(const char *key, int (*verb)(struct fault *f, struct err *reterr))
+{
+	static struct fault f;
+	struct err err = { 0 };
+	int r;
+
+	log_open("aiops-fault");
+	r = fault_open(&f, arg_root, arg_runtime_dir, key, &err);
+	if (r == 0)
+		r = verb(&f, &err);
+	if (r < 0)
+		log_line(LOG_ERR, "%s", err_text(&err));
+	fault_done(&f);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int parse_options(int argc, char **argv)
+{
+	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
+						 { "runtime-dir", required_argument, NULL, 'd' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'v' },
+						 { 0 } };
+
+	for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0;)
+		if (c == 'r')
+			arg_root = optarg;
+		else if (c == 'd')
+			arg_runtime_dir = optarg;
+		else
+			return c;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *verb, *key;
+	int c;
+
+	if (argc > 0 && str_equal(slash ? slash + 1 : argv[0], WORKER_NAME))
+		return worker_main(argc, argv);
+	c = parse_options(argc, argv);
+	verb = argc - optind > 0 ? argv[optind] : "";
+	key = argc - optind == 2 ? argv[optind + 1] : NULL;
+	if (c == 'h')
+		return help();
+	if (c == 'v')
+		return puts("aiops-fault " AIOPS_VERSION) < 0;
+	if (c == 0 && key && str_equal(verb, "run"))
+		return with_fault(key, fault_run);
+	if (c == 0 && key && str_equal(verb, "clear"))
+		return with_fault(key, fault_clear);
+	if (c == 0 && !key && str_equal(verb, "describe"))
+		return fault_describe(stdout) < 0;
+	(void)fputs("aiops-fault: see aiops-fault --help\n", stderr);
+	return 2;
+}
