@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "recorder/recorder.h"
+
+/* What history.sock serves. Everything is read from the store and nothing is changed by asking. */
+
+#define INCIDENTS_DEFAULT 50
+#define CANDIDATES_MAX    5
+
+/* Rows as JSON values of an array. */
+struct rows {
+	struct json_object *array;
+	uint64_t last_incident_id;
+	int r;
+};
+
+static void on_row(void *userdata, const struct store_row *row)
+{
+	struct rows *rows = userdata;
+	struct json_object *o = NULL;
+
+	if (!row->json || json_parse(row->json, strlen(row->json), &o, NULL) < 0)
+		return; /* what cannot be read is no reason to show nothing */
+	if (json_object_array_add(rows->array, o) < 0) {
+		(void)json_object_put(o);
+		rows->r = -ENOMEM;
+	}
+	rows->last_incident_id = row->incident_id;
+}
+
+static int no_memory(struct err *reterr)
+{
+	return err_set(reterr, -ENOMEM, "answer: Out of memory");
+}
+
+/* A number in the query. Returns 0, *ret unchanged where it is not given; -EINVAL. */
+static int query_u64(const struct http_request *rq, const char *name, uint64_t min, uint64_t max,
+		     uint64_t *ret, struct err *reterr)
+{
+	const char *text = http_query(rq, name);
+	uint64_t v = 0;
+
+	if (!text)
+		return 0;
+	if (str_parse_u64(text, &v) < 0 || v < min || v > max)
+		return err_set(reterr, -EINVAL,
+			       "parameter '%s': must be a number from %" PRIu64 " to %" PRIu64,
+			       name, min, max);
+	*ret = v;
+	return 0;
+}
+
+static int query_limit(const struct http_request *rq, uint32_t *rows_max, struct err *reterr)
+{
+	uint64_t v = *rows_max;
+	int r = query_u64(rq, "limit", 1, STORE_ROWS_MAX, &v, reterr);
+
+	*rows_max = (uint32_t)v;
+	return r;
+}
+
+/* What an id in a URL stands for: all of it, or a unique ending. Returns 0; -EINVAL; -ENOENT;
+ * -ENOTUNIQ naming the candidates. */
+static int resolve(struct recorder *rec, const char *text, bool incidents, uint64_t *ret,
+		   struct err *reterr)
+{
+	const char *what = incidents ? "incident" : "record";
+	char padded[RECORD_ID_MAX] = "", list[160] = "", id[RECORD_ID_MAX] = "";
+	size_t length = strlen(text), full = strlen(record_id_format(0, id));
+	uint64_t ids[CANDIDATES_MAX] = { 0 }, ending = 0;
+	const struct store_ops *ops;
+	void *state;
+	int n;
+
+	if (length < STORE_ENDING_MIN || length > full)
+		return err_set(reterr, -EINVAL,
+			       "find %s: give the last %d to %zu characters of its id", what,
+			       STORE_ENDING_MIN, full);
+	memset(padded, '0', full - length);
+	str_append(padded, sizeof(padded), "%s", text);
+	if (record_id_parse(padded, &ending) < 0)
+		return err_set(reterr, -EINVAL, "find %s '%s': not an id", what, text);
+	n = history_query(rec->history, &ops, &state, reterr);
+	if (n < 0)
+		return n;
+	n = ops->find(state, ending, (UINT64_C(1) << (5 * length)) - 1, incidents, ids,
+		      CANDIDATES_MAX, reterr);
+	if (n <= 0)
+		return n < 0 ? history_queried(rec->history, n, reterr) :
+			       err_set(reterr, -ENOENT, "find %s '%s': there is none", what, text);
+	if (n == 1) {
+		*ret = ids[0];
+		return 0;
+	}
+	for (int i = 0; i < n; i++)
+		str_append(list, sizeof(list), " %s", record_id_format(ids[i], id));
+	return err_set(reterr, -ENOTUNIQ, "find %s '%s': that is the ending of several:%s", what,
+		       text, list);
+}
+
+static int query_entity(const struct http_request *rq, char entity[static ENTITY_TEXT_MAX],
+			const char **ret, struct err *reterr)
+{
+	const char *unit = http_query(rq, "unit"), *text = http_query(rq, "entity");
+	struct entity e;
+	int r;
+
+	if (unit && !str_is_unit_name(unit))
+		return err_set(reterr, -EINVAL, "parameter 'unit': not a unit name");
+	if (unit)
+		e = entity_make(ENTITY_KIND_UNIT, unit);
+	else if (!text)
+		return 0;
+	r = unit ? 0 : entity_parse(text, &e, reterr);
+	if (r < 0)
+		return err_wrap(reterr, r, "parameter 'entity'");
+	*ret = entity_format(&e, entity);
+	return 0;
+}
+
+static int parse_incidents_query(const struct http_request *rq, struct store_query *q,
+				 char entity[static ENTITY_TEXT_MAX], struct err *reterr)
+{
+	const char *state = http_query(rq, "state");
+	int r = query_u64(rq, "since_usec", 0, INT64_MAX, &q->since_us, reterr);
+
+	if (r >= 0)
+		r = query_u64(rq, "until_usec", 0, INT64_MAX, &q->until_us, reterr);
+	if (r >= 0)
+		r = query_limit(rq, &q->rows_max, reterr);
+	if (r >= 0)
+		r = query_entity(rq, entity, &q->entity, reterr);
+	if (r < 0 || !state)
+		return r;
+	q->state = incident_state_from_string(state);
+	return q->state < 0 ? err_set(reterr, -EINVAL, "parameter 'state': no such state") : 0;
+}
+
+static int get_incidents(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			 struct err *reterr)
+{
+	struct recorder *rec = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct rows rows = { .array = json_object_new_array() };
+	struct store_query q = { .state = -1, .rows_max = INCIDENTS_DEFAULT };
+	char entity[ENTITY_TEXT_MAX] = "";
+	const struct store_ops *ops;
+	void *state;
+	int r;
+
+	if (!o || !rows.array || json_add(o, "incidents", rows.array) < 0)
+		return no_memory(reterr);
+	r = parse_incidents_query(rq, &q, entity, reterr);
+	if (r >= 0)
+		r = history_query(rec->history, &ops, &state, reterr);
+	if (r < 0)
+		return r;
+	r = ops->incidents(state, &q, on_row, &rows, reterr);
+	if (history_queried(rec->history, r, reterr) < 0)
+		return r;
+	if (rows.r < 0 || json_add_bool(o, "more", (uint32_t)r == q.rows_max) < 0 ||
+	    ((uint32_t)r == q.rows_max &&
+	     json_add_u64(o, "next_until_usec", rows.last_incident_id) < 0))
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+static int get_incident(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			struct err *reterr)
+{
+	struct recorder *rec = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	_cleanup_json_ struct json_object *last = json_object_new_array();
+	struct rows records = { .array = json_object_new_array() }, newest = { .array = last };
+	struct store_query q = { .state = -1, .rows_max = 1 };
+	const struct store_ops *ops;
+	uint64_t id = 0;
+	void *state;
+	int r;
+
+	if (!o || !last || !records.array || json_add(o, "incident", NULL) < 0 ||
+	    json_add(o, "records", records.array) < 0)
+		return no_memory(reterr);
+	r = resolve(rec, rq->tail, true, &id, reterr);
+	if (r >= 0)
+		r = history_query(rec->history, &ops, &state, reterr);
+	if (r < 0)
+		return r;
+	q.until_us = id + 1;
+	r = ops->incidents(state, &q, on_row, &newest, reterr);
+	if (r >= 0)
+		r = ops->incident(state, id, 0, STORE_ROWS_MAX, on_row, &records, reterr);
+	if (history_queried(rec->history, r, reterr) < 0)
+		return r;
+	if (newest.last_incident_id == id && json_object_array_length(last) > 0 &&
+	    json_add(o, "incident", json_object_get(json_object_array_get_idx(last, 0))) < 0)
+		return no_memory(reterr);
+	if (records.r < 0 || json_add_bool(o, "more", r == STORE_ROWS_MAX) < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+static int get_record(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		      struct err *reterr)
+{
+	struct recorder *rec = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct rows rows = { .array = json_object_new_array() };
+	const struct store_ops *ops;
+	uint64_t id = 0;
+	void *state;
+	int r;
+
+	if (!o || !rows.array || json_add(o, "record", NULL) < 0 ||
+	    json_add(o, "chain", rows.array) < 0)
+		return no_memory(reterr);
+	r = resolve(rec, rq->tail, false, &id, reterr);
+	if (r >= 0)
+		r = history_query(rec->history, &ops, &state, reterr);
+	if (r < 0)
+		return r;
+	r = ops->chain(state, id, on_row, &rows, reterr);
+	if (history_queried(rec->history, r, reterr) < 0)
+		return r;
+	if (json_object_array_length(rows.array) > 0) {
+		if (json_add(o, "record",
+			     json_object_get(json_object_array_get_idx(rows.array, 0))) < 0)
+			return no_memory(reterr);
+		(void)json_object_array_del_idx(rows.array, 0, 1);
+	}
+	if (rows.r < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+static void on_rollup(void *userdata, const struct rollup *p)
+{
+	struct rows *rows = userdata;
+	struct json_object *o = json_object_new_object();
+	char entity[ENTITY_TEXT_MAX] = "";
+
+	if (!o || json_add_string(o, "signal", p->signal) < 0 ||
+	    json_add_string(o, "entity", entity_format(&p->entity, entity)) < 0 ||
+	    json_add_time(o, "time", p->wall_us) < 0 || json_add_u64(o, "n", p->n) < 0 ||
+	    json_add_double(o, "min", p->min) < 0 || json_add_double(o, "max", p->max) < 0 ||
+	    json_add_double(o, "mean", p->n > 0 ? p->sum / p->n : 0) < 0 ||
+	    json_add_double(o, "last", p->last) < 0 || json_object_array_add(rows->array, o) < 0) {
+		(void)json_object_put(o);
+		rows->r = -ENOMEM;
+	}
+	rows->last_incident_id = p->wall_us;
+}
+
+static int get_metrics(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		       struct err *reterr)
+{
+	struct recorder *rec = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct rows rows = { .array = json_object_new_array() };
+	struct store_query q = { .rows_max = STORE_ROWS_MAX, .signal = http_query(rq, "signal") };
+	char entity[ENTITY_TEXT_MAX] = "";
+	const struct store_ops *ops;
+	void *state;
+	int r;
+
+	if (!o || !rows.array || json_add_u64(o, "span_s", 10) < 0 ||
+	    json_add(o, "rollups", rows.array) < 0)
+		return no_memory(reterr);
+	r = query_u64(rq, "since_usec", 0, INT64_MAX, &q.since_us, reterr);
+	if (r >= 0)
+		r = query_limit(rq, &q.rows_max, reterr);
+	if (r >= 0)
+		r = query_entity(rq, entity, &q.entity, reterr);
+	if (r >= 0)
+		r = history_query(rec->history, &ops, &state, reterr);
+	if (r < 0)
+		return r;
+	r = ops->rollups(state, &q, on_rollup, &rows, reterr);
+	if (history_queried(rec->history, r, reterr) < 0)
+		return r;
+	if (rows.r < 0 || json_add_bool(o, "more", (uint32_t)r == q.rows_max) < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+static int get_audit_head(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			  struct err *reterr)
+{
+	struct recorder *rec = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	char name[AUDIT_SEGMENT_NAME] = "";
+
+	(void)rq;
+	if (recorder_audit_open(rec, reterr) < 0)
+		return err_wrap(reterr, -EBUSY, "read audit head");
+	if (!o || json_add_u64(o, "n", audit_head(rec->audit)->n) < 0 ||
+	    json_add_string(o, "hash", audit_head(rec->audit)->hash) < 0 ||
+	    json_add_string(o, "segment", audit_segment_name(audit_segment(rec->audit), name)) <
+		    0 ||
+	    json_add_u64(o, "waiting", rec->n_audit) < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+static int add_history_health(struct json_object *o, const struct history_stats *s)
+{
+	if (json_add_u64(o, "records_written", s->records) < 0 ||
+	    json_add_u64(o, "records_waiting", s->records_waiting) < 0 ||
+	    json_add_u64(o, "records_lost", s->records_lost) < 0 ||
+	    json_add_u64(o, "rollups_written", s->rollups) < 0 ||
+	    json_add_u64(o, "rollups_waiting", s->rollups_waiting) < 0 ||
+	    json_add_u64(o, "rollups_lost", s->rollups_lost) < 0 ||
+	    json_add_u64(o, "histories_put_aside", s->resets) < 0 ||
+	    json_add_string(o, "history_error", s->error) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int get_health(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		      struct err *reterr)
+{
+	struct recorder *rec = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	const struct history_stats *s = history_stats(rec->history);
+	bool ok = !s->error[0] && !rec->audit_error[0];
+
+	(void)rq;
+	if (!o || json_add_string(o, "status", ok ? "ok" : "degraded") < 0 ||
+	    add_history_health(o, s) < 0 || json_add_u64(o, "audit_waiting", rec->n_audit) < 0 ||
+	    json_add_string(o, "audit_error", rec->audit_error) < 0 ||
+	    json_add_u64(o, "log_dropped", log_dropped()) < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+const struct http_endpoint recorder_endpoints[] = {
+	{ "GET", "/v1/incidents", ROLE_READ, get_incidents },
+	{ "GET", "/v1/incidents/*", ROLE_READ, get_incident },
+	{ "GET", "/v1/records/*", ROLE_READ, get_record },
+	{ "GET", "/v1/metrics", ROLE_READ, get_metrics },
+	{ "GET", "/v1/audit/head", ROLE_READ, get_audit_head },
+	{ "GET", "/healthz", ROLE_READ, get_health },
+	{ .method = NULL },
+};

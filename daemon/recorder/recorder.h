@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "ipc/http.h"
+#include "ipc/peer.h"
+#include "model/service.h"
+#include "recorder/audit.h"
+#include "recorder/history.h"
+
+/* The recorder: takes records, rollups and audit entries, answers inspections and queries. May block
+ * on the disk, never on the network. */
+
+#define RECORDER_PEERS_MAX 8
+#define RECORDER_AUDIT_MAX 256 /* audit entries held back while the disk refuses them */
+
+struct recorder_paths {
+	const char *root, *runtime_dir, *state_dir;
+};
+
+struct recorder {
+	sd_event *event;
+	sd_event_source *batch_timer, *expire_timer, *audit_timer, *reload_signal;
+	int root_fd;
+	char audit_dir[4096];
+	struct history *history;
+	struct audit *audit; /* NULL: not open */
+	struct services services;
+	struct peer_server *peers;
+	struct http_server *http;
+	struct peer *executor;           /* where acknowledgements go; NULL while it is away */
+	struct audit_entry *audit_queue; /* a ring */
+	size_t audit_head, n_audit;
+	uint64_t audit_dropped;
+	char audit_error[ERR_TEXT_MAX]; /* why nothing is written now, or "" */
+};
+
+/* Opens the state and serves both sockets. Returns 0; -errno. */
+int recorder_init(struct recorder *r, const struct recorder_paths *paths,
+		  struct err *reterr) _warn_unused_;
+void recorder_done(struct recorder *r);
+
+/* Takes over services.d; a bad one is refused and the old kept. */
+void recorder_reload(struct recorder *r);
+
+/* Queues one entry and writes what is queued; acknowledges to the executor what is on the disk. */
+void recorder_audit_add(struct recorder *r, const struct audit_entry *entry);
+/* Writes what is queued. Returns whether the queue is empty. */
+bool recorder_audit_flush(struct recorder *r);
+int recorder_audit_open(struct recorder *r, struct err *reterr) _warn_unused_;
+
+/* Runs the inspector and answers with its evidence. */
+void recorder_inspect(struct recorder *r, struct peer *p, const struct inspect *inspect);
+
+/* What history.sock serves; userdata is the struct recorder. */
+extern const struct http_endpoint recorder_endpoints[];
