@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <syslog.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "ops/rule.h"
+
+/* What the stages share; nobody outside engine/ includes this. All memory is taken once, in
+ * engine_new(): a host that thrashes must not find us allocating. */
+
+#define ENGINE_SIGNALS_MAX \
+	2048 /* (signal, entity): 64 services x (17 + 4 endpoints x 2) and the host */
+#define ENGINE_WINDOWS_MAX  1024 /* (alert, entity) */
+#define ENGINE_FIRING_MAX   256
+#define ENGINE_CLOSED_MAX   16 /* closed incidents still listed */
+#define ENGINE_LEASES_MAX   32
+#define ENGINE_BREAKERS_MAX 128
+#define SLOT_ITEMS_MAX      24 /* items of evidence of one round; a bit each in an evidence_set */
+#define SLOT_ASKED_MAX      16
+#define BREAKER_ATTEMPTS    8
+
+typedef uint32_t evidence_set; /* bit i: item i */
+
+struct signal_entry {
+	char signal[SIGNAL_NAME_MAX];
+	struct entity entity;
+	enum source source;
+	enum provenance provenance;
+	uint64_t t_ns;
+	double value;
+};
+
+struct window {
+	char id[RULE_NAME_MAX]; /* of the alert: what is borrowed may be gone at the next configure */
+	const struct alert *alert;
+	const struct rule_ops *rule;
+	struct entity entity;
+	struct rule_window points;
+	double bound;
+	bool firing,
+		held; /* held: fires, but no incident yet because packages are being upgraded */
+};
+
+/* Where an incident is, finer than the state that is told. */
+enum stage {
+	STAGE_FREE,
+	STAGE_SETTLE,  /* due: first round of evidence */
+	STAGE_COLLECT, /* due: what has not come by then is missing */
+	STAGE_WAIT,    /* due: look again from the start */
+	STAGE_ACT,     /* an attempt is with the executor; due: ask what became of it */
+	STAGE_VERIFY,  /* due: next look */
+	STAGE_REVERT,  /* due: ask what became of the revert */
+	STAGE_REST,    /* escalated: watched only */
+	_STAGE_MAX,
+};
+
+struct asked {
+	uint64_t id;
+	char inspector[RULE_NAME_MAX];
+	struct entity entity;
+	bool done, story; /* story: for people; not waited for */
+};
+
+struct item {
+	uint64_t record_id;
+	struct entity entity; /* it was asked about */
+	struct evidence evidence;
+};
+
+/* One open incident. Up to `asked` it survives a restart of the agent. */
+struct slot {
+	enum stage stage;
+	uint64_t id, last_id; /* last_id: parent of the next record */
+	uint64_t due_ns, watch_from_ns;
+	struct entity entity; /* the unit, where there is one */
+	struct incident incident;
+	char alerts[RUNBOOK_ALERTS_MAX][RULE_NAME_MAX];
+	uint32_t n_alerts;
+	uint64_t onset_ns; /* first bad value, before the alert fired */
+	bool told_opened, withdrawing;
+
+	uint32_t round, n_tries, n_redo;
+	char hold_by[RULE_NAME_MAX]; /* why it waits, since when */
+	uint64_t hold_since_ns;
+	char told_cause[RULE_NAME_MAX];
+	struct entity root;
+	uint32_t n_sources;
+
+	uint32_t alternative, sequence; /* sequence: number of the attempt, part of its key */
+	uint64_t plan_id;
+	struct plan plan;
+	uint32_t lease_s;
+
+	char key[STR_HEX128_MAX];
+	enum attempt_phase phase;
+	bool acked, revertible, counted; /* counted: against the breaker, once it has started */
+	uint32_t n_queries, n_repeats;
+	uint64_t proposed_ns, answer_ns; /* answer_ns: patience with the executor in this phase */
+	char after_revert[RECORD_TEXT_MAX]; /* why a person is asked once it is reverted */
+
+	uint64_t done_ns, good_since_ns, broken_since_ns;
+	double before, after;
+	bool seen, sustained, regressed, failed_again, was_broken;
+	char verify_signal[SIGNAL_NAME_MAX];
+
+	struct asked asked[SLOT_ASKED_MAX];
+	uint32_t n_asked, n_items;
+	struct item *items; /* SLOT_ITEMS_MAX */
+	struct diagnosis diagnosis;
+};
+
+/* A change for a time only: taken back when that is over, or when nobody needs it any more. */
+struct lease {
+	char key[STR_HEX128_MAX], action[RULE_NAME_MAX], service[RULE_NAME_MAX],
+		runbook[RULE_NAME_MAX];
+	uint64_t incident_id, parent_id, until_ns, due_ns;
+	struct entity root;
+	double quota_pct; /* 0: the change is no quota */
+	char reason[160];
+	uint64_t idle_since_ns;
+	uint64_t asked_status, asked_tasks; /* ids of the inspections under way, or 0 */
+	bool used, reverting;
+	uint32_t n_tries;
+};
+
+/* How often one repair of one unit was needed; survives a restart. */
+struct breaker {
+	char unit[ENTITY_NAME_MAX], runbook[RULE_NAME_MAX];
+	uint64_t at_ns[BREAKER_ATTEMPTS], open_until_ns, used_ns;
+	uint32_t n, n_failures;
+	bool told;
+};
+
+/* A runbook's record. */
+struct learnt {
+	char runbook[RULE_NAME_MAX];
+	uint32_t n_tried, n_worked, n_failed, n_wrong;
+};
+
+struct engine {
+	struct engine_config config;
+	struct engine_stats stats;
+	uint64_t now_ns, wall_us, last_id;
+	uint64_t package_ns; /* last sign of a package manager; 0: never */
+	bool overflow_told;
+
+	struct slot slots[ENGINE_INCIDENTS_MAX];
+	struct item items[ENGINE_INCIDENTS_MAX][SLOT_ITEMS_MAX];
+	struct record closed[ENGINE_CLOSED_MAX];
+	uint32_t n_closed;
+	struct lease leases[ENGINE_LEASES_MAX];
+	struct breaker breakers[ENGINE_BREAKERS_MAX];
+	struct learnt learnt[RUNBOOKS_MAX];
+	uint32_t n_learnt;
+
+	uint16_t signal_index[2 * ENGINE_SIGNALS_MAX], window_index[2 * ENGINE_WINDOWS_MAX];
+	struct signal_entry signals[ENGINE_SIGNALS_MAX];
+	struct window windows[ENGINE_WINDOWS_MAX];
+	uint32_t n_signals, n_windows, n_firing;
+	uint16_t firing[ENGINE_FIRING_MAX];
+
+	struct record scratch; /* written to when the queue is full */
+	uint32_t first_command, n_commands;
+	struct command commands[ENGINE_COMMANDS_MAX];
+};
+
+/* engine.c: ids, and what goes out. A full queue drops and counts; it never waits. */
+uint64_t engine_new_id(struct engine *e);
+struct command *engine_push(struct engine *e, enum command_kind kind);
+/* Queues a record of this slot, child of its last; never NULL. */
+struct record *engine_emit(struct engine *e, const struct slot *s, enum record_kind kind);
+struct record *engine_emit_with(struct engine *e, enum record_kind kind, uint64_t id,
+				uint64_t parent_id, uint64_t incident_id);
+
+/* perceive.c: samples to events */
+/* Keeps the windows and values of what still exists. */
+void perceive_configure(struct engine *e);
+void perceive_sample(struct engine *e, const struct sample *sample);
+void perceive_tick(struct engine *e);
+uint64_t perceive_next_ns(const struct engine *e);
+const struct signal_entry *perceive_latest(const struct engine *e, const char *signal,
+					   const struct entity *entity);
+/* Does any alert of this service, unit or host fire? events: those without an end of their own count. */
+bool perceive_is_firing(const struct engine *e, const struct entity *primary, bool events);
+
+/* correlate.c: events to incidents */
+const struct service *correlate_service(const struct engine *e, const struct entity *entity,
+					const struct endpoint **ret_endpoint);
+struct entity correlate_primary(const struct engine *e, const struct entity *entity);
+void correlate_fired(struct engine *e, struct window *w, double value);
+void correlate_cleared(struct engine *e, const struct window *w, double value);
+void correlate_tick(struct engine *e);
+bool correlate_is_upgrading(const struct engine *e);
+void correlate_count(struct engine *e); /* brings engine_stats up to date */
+struct slot *correlate_find(struct engine *e, const struct entity *primary);
+/* A new state and why, on record. */
+void incident_set_state(struct engine *e, struct slot *s, enum incident_state state,
+			const char *format, ...) _printf_(4, 5);
+/* The end: RESOLVED or CLEARED; the slot is free afterwards. */
+void incident_close(struct engine *e, struct slot *s, enum incident_state state,
+		    const char *reason);
+/* A person must look; nothing more is done. */
+void incident_escalate(struct engine *e, struct slot *s, const char *message_id,
+		       const char *reason);
+
+/* collect.c: rounds of evidence */
+void collect_start(struct engine *e, struct slot *s);
+void collect_item(struct engine *e, const struct inspect_item *item);
+void collect_done(struct engine *e, const struct inspect_done *done);
+void collect_deadline(struct engine *e, struct slot *s);
+
+/* diagnose.c */
+enum clause_state { CLAUSE_ABSENT, CLAUSE_FAILS, CLAUSE_HOLDS };
+struct tally {
+	const struct runbook *runbook;
+	struct hypothesis hypothesis;
+	struct entity root;
+	bool has_root;
+	evidence_set supports;
+	uint32_t sources; /* bit per enum source: of supporting items about the root */
+	uint32_t n_sources, n_trusted;
+};
+bool evidence_is_trusted(const struct evidence *evidence);
+/* Scores one runbook on what is there. Pure. */
+void diagnose_score(const struct runbook *r, const struct item *items, uint32_t n_items,
+		    const struct entity *entity, struct tally *ret);
+/* The unit a runbook blames. Returns false where its fact is missing, untrusted or the entity itself. */
+bool diagnose_root(const struct runbook *r, const struct item *items, uint32_t n_items,
+		   const struct entity *entity, struct entity *ret);
+bool diagnose_clause_holds(const struct clause *c, const struct fact *f);
+bool diagnose_is_candidate(const struct slot *s, const struct runbook *r);
+void diagnose_run(struct engine *e, struct slot *s);
+
+/* guard.c */
+enum guard_verdict {
+	GUARD_GO,
+	GUARD_WAIT,  /* look again at .until_ns */
+	GUARD_LEAVE, /* somebody else is in charge: close the incident, quietly */
+	GUARD_ASK,   /* a person may do it */
+	GUARD_STOP,  /* not by us, whoever asks */
+};
+struct guard {
+	enum guard_verdict verdict;
+	uint64_t until_ns, patience_ns; /* of WAIT; patience: how long before a person is asked */
+	char by[RULE_NAME_MAX];
+	char text[RECORD_TEXT_MAX];
+};
+/* Is somebody else in charge of the unit? From the facts of unit_status. Pure. */
+struct guard guard_hands_off(const struct item *items, uint32_t n_items, const struct entity *unit,
+			     uint64_t now_ns);
+/* Packages are being installed: whatever is wrong may be meant so. */
+struct guard guard_upgrade(const struct engine *e);
+struct guard guard_check(struct engine *e, struct slot *s, const struct runbook *r,
+			 const struct plan *plan);
+/* Waits, or asks a person when it has waited long enough for the same reason. */
+void guard_hold(struct engine *e, struct slot *s, const struct guard *g);
+
+/* plan.c */
+int plan_make(const struct engine_config *config, const struct runbook *r, uint32_t alternative,
+	      const struct entity *entity, const struct entity *root, struct plan *ret,
+	      struct err *reterr) _warn_unused_;
+const char *plan_target(const struct plan *plan); /* the unit it changes, or "" */
+/* The next alternative that is allowed goes to the executor; none: a person is asked. */
+void plan_next(struct engine *e, struct slot *s);
+
+/* execute.c */
+void execute_propose(struct engine *e, struct slot *s);
+void execute_revert(struct engine *e, struct slot *s, const char *reason);
+void execute_update(struct engine *e, struct slot *s, const struct attempt_update *u);
+void execute_due(struct engine *e, struct slot *s);
+void execute_restored(struct engine *e, struct slot *s);
+
+/* verify.c */
+void verify_start(struct engine *e, struct slot *s);
+void verify_step(struct engine *e, struct slot *s);
+/* Before an action: what was measured, and which invariants were broken already. */
+void verify_baseline(struct engine *e, struct slot *s, const struct runbook *r);
+
+/* learn.c */
+struct breaker *learn_breaker(struct engine *e, const char *unit, const char *runbook);
+bool learn_is_open(struct engine *e, struct breaker *b, const struct runbook *r);
+uint64_t learn_last_attempt_ns(const struct breaker *b);
+void learn_attempt(struct engine *e, struct slot *s);
+void learn_verdict(struct engine *e, struct slot *s, enum verdict_result result);
+enum autonomy learn_autonomy(const struct engine *e, const struct runbook *r);
+
+/* lease.c */
+void lease_add(struct engine *e, struct slot *s);
+void lease_drop(struct engine *e, const char *key);
+bool lease_is_in_force(const struct engine *e, const char *action, const struct entity *root);
+bool lease_update(struct engine *e, const struct attempt_update *u);
+void lease_item(struct engine *e, const struct inspect_item *item);
+void lease_tick(struct engine *e);
+uint64_t lease_next_ns(const struct engine *e);
+
+/* narrate.c */
+void narrate(struct engine *e, const struct slot *s, int priority, const char *message_id,
+	     const char *format, ...) _printf_(5, 6);
+/* About what is no longer open. */
+_printf_(5, 6) void narrate_lease(struct engine *e, const struct lease *l, int priority,
+				  const char *message_id, const char *format, ...);
+/* "api (x.service)", "x.service" or "the host" */
+const char *narrate_subject(const struct slot *s, char *buf, size_t size);
+/* Fills {entity} {root} {service} and {FACT} from facts; a part in [ ] goes when a fact of it is missing
+ * or zero. Text of facts is escaped. */
+void narrate_template(char *buf, size_t size, const char *format, const struct slot *s);
+/* "systemd unit.result=signal, bpf exit.signal=9": facts the clauses of r hold on, or, without r, the
+ * first facts of each item. */
+void narrate_evidence(char *buf, size_t size, const struct slot *s, const struct runbook *r);
+/* Quotes untrusted text, escaped and named so; "" where there is none. */
+void narrate_untrusted(char *buf, size_t size, const struct slot *s);
+const char *narrate_plan(const struct plan *plan, char *buf, size_t size);
