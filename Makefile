@@ -422,6 +422,7 @@ unit_files = $(sort $(wildcard $(foreach x,service socket slice target timer,$1/
 
 install: all
 	@$(call put,$(libexecdir),$(patsubst %,$(BIN)/%,$(filter aiops-%,$(PROGRAMS))),0755)
+	@ln -sfn aiops-fault '$(DESTDIR)$(libexecdir)/batch-worker' # a fault's worker: daemon/sys/worker.h
 	@$(call put,$(bindir),$(patsubst %,$(BIN)/%,$(filter aiopsctl,$(PROGRAMS))),0755)
 	@$(call put,$(unitdir),$(call unit_files,units),0644)
 	@$(INSTALL) -D -m 0644 units/aiops.sysusers '$(DESTDIR)$(sysusersdir)/aiops-agent.conf'
