@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent/agent.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/message_id.h"
+
+static int help(void)
+{
+	(void)puts(
+		"aiops-agent [--root DIR] [--runtime-dir DIR] [--check]\n"
+		"\n"
+		"Watches the host, finds out what is wrong, asks for repair and tells the story.\n"
+		"\n"
+		"  --check            read the configuration, say what is wrong with it, and end\n"
+		"  --root DIR         configuration and host files below DIR (/)\n"
+		"  --runtime-dir DIR  sockets and state below DIR (" AIOPS_RUNDIR ")\n"
+		"  --version, --help");
+	return EXIT_SUCCESS;
+}
+
+static int parse_options(int argc, char **argv, struct agent *a)
+{
+	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
+						 { "runtime-dir", required_argument, NULL, 'd' },
+						 { "check", no_argument, NULL, 'c' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'v' },
+						 { 0 } };
+	int verb = 0;
+
+	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
+		if (c == 'r')
+			a->root = optarg;
+		else if (c == 'd')
+			a->runtime_dir = optarg;
+		else
+			verb = c;
+	return optind < argc ? '?' : verb;
+}
+
+static int check(const struct agent *a)
+{
+	struct agent_config config = { 0 };
+	struct err err = { 0 };
+	_cleanup_close_ int root_fd = fd_open_dir(AT_FDCWD, a->root, &err);
+	int r = root_fd < 0 ? root_fd : agent_config_load(root_fd, &config, &err);
+
+	if (r < 0)
+		(void)fprintf(stderr, "%s\n", err_text(&err));
+	else
+		(void)printf("%u services, %u alerts, %u runbooks\n", config.services.n,
+			     config.alerts.n, config.runbooks.n);
+	agent_config_done(&config);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int run(struct agent *a)
+{
+	const struct log_field started = { "MESSAGE_ID", MESSAGE_ID_AGENT_STARTED };
+	const struct log_field stopped = { "MESSAGE_ID", MESSAGE_ID_AGENT_STOPPED };
+	struct err err = { 0 };
+	int r;
+
+	log_open("aiops-agent");
+	r = agent_init(a, &err);
+	if (r >= 0) {
+		log_fields(LOG_INFO, "Agent " AIOPS_VERSION " started", &started, 1);
+		(void)sd_notify(0, "READY=1");
+		r = agent_loop(a, &err);
+		log_fields(LOG_INFO, "Agent stopped", &stopped, 1);
+	}
+	if (r < 0)
+		log_line(LOG_ERR, "Agent ends: %s", err_text(&err));
+	agent_done(a);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static struct agent a = {
+		.root = "/", .runtime_dir = AIOPS_RUNDIR, .root_fd = -EBADF, .state_fd = -EBADF
+	};
+
+	switch (parse_options(argc, argv, &a)) {
+	case 0:
+		return run(&a);
+	case 'c':
+		return check(&a);
+	case 'h':
+		return help();
+	case 'v':
+		return puts("aiops-agent " AIOPS_VERSION) < 0;
+	default:
+		(void)fputs("aiops-agent: see aiops-agent --help\n", stderr);
+		return 2;
+	}
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "agent/api.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What control.sock serves: what is true now, from memory. All of it is read only; what changes
+ * something is the executor's (approve.sock). */
+
+#define ID_CHARACTERS    11 /* of record_id_format() */
+#define ID_ENDING_MIN    4
+#define ID_BITS_PER_CHAR 5
+#define CHAIN_MAX        64
+#define INCIDENTS_MAX    (ENGINE_INCIDENTS_MAX + 64)
+
+static int no_memory(struct err *reterr)
+{
+	return err_set(reterr, -ENOMEM, "answer: %s", strerror(ENOMEM));
+}
+
+static int answer_with(const struct agent *a,
+		       int (*add)(const struct agent *, struct json_object *),
+		       struct http_answer *ret, struct err *reterr)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+
+	if (!o || add(a, o) < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+static int get_status(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		      struct err *reterr)
+{
+	(void)rq;
+	return answer_with(userdata, api_add_status, ret, reterr);
+}
+
+static int get_runbooks(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			struct err *reterr)
+{
+	(void)rq;
+	return answer_with(userdata, api_add_runbooks, ret, reterr);
+}
+
+static int get_alerts(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		      struct err *reterr)
+{
+	(void)rq;
+	return answer_with(userdata, api_add_alerts, ret, reterr);
+}
+
+static int get_signals(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		       struct err *reterr)
+{
+	(void)rq;
+	return answer_with(userdata, api_add_signals, ret, reterr);
+}
+
+/* The loop turns, or nobody would answer. */
+static int get_health(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		      struct err *reterr)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+
+	(void)userdata;
+	(void)rq;
+	if (!o || json_add_string(o, "status", "ok") < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+/* Ready to repair: whoever carries it out is there. */
+static int get_ready(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		     struct err *reterr)
+{
+	const struct agent *a = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	bool ready = peer_is_up(a->executor);
+
+	(void)rq;
+	if (!o || json_add_bool(o, "ready", ready) < 0 ||
+	    json_add_string(o, "reason", ready ? "" : "the executor is not connected") < 0)
+		return no_memory(reterr);
+	ret->status = ready ? 200 : 503;
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+static int append_record(struct json_object *array, const struct record *record)
+{
+	struct json_object *one = NULL;
+
+	if (record_to_json(record, &one) < 0)
+		return -ENOMEM;
+	return api_append(array, &one);
+}
+
+static int get_incidents(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			 struct err *reterr)
+{
+	const struct agent *a = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	_cleanup_free_ struct record *records = calloc(INCIDENTS_MAX, sizeof(*records));
+	struct json_object *array = json_object_new_array();
+	size_t n;
+
+	(void)rq;
+	if (!o || !array || json_add(o, "incidents", array) < 0 || !records)
+		return no_memory(reterr);
+	n = engine_list_incidents(a->engine, records, INCIDENTS_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (append_record(array, &records[i]) < 0)
+			return no_memory(reterr);
+	if (json_add_bool(o, "more", false) < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+/* The record that an id in a URL stands for: all of it, or its last characters. An incident's id is
+ * that of its first record. */
+static int resolve(const struct agent *a, const char *text, const struct record **ret,
+		   struct err *reterr)
+{
+	char padded[RECORD_ID_MAX] = "";
+	size_t length = strlen(text);
+	uint64_t ending = 0;
+	int r;
+
+	if (length < ID_ENDING_MIN || length > ID_CHARACTERS)
+		return err_set(reterr, -EINVAL,
+			       "find record: give the last %d to %d characters of its id",
+			       ID_ENDING_MIN, ID_CHARACTERS);
+	memset(padded, '0', ID_CHARACTERS - length);
+	str_append(padded, sizeof(padded), "%s", text);
+	if (record_id_parse(padded, &ending) < 0)
+		return err_set(reterr, -EINVAL, "find record '%s': not an id", text);
+	r = ring_find(&a->ring, ending, (UINT64_C(1) << (ID_BITS_PER_CHAR * length)) - 1, ret);
+	if (r == -ENOTUNIQ)
+		return err_set(reterr, r, "find record '%s': that is the ending of several", text);
+	if (r < 0)
+		return err_set(reterr, r, "find record '%s': the agent remembers none", text);
+	return 0;
+}
+
+static int get_incident(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			struct err *reterr)
+{
+	const struct agent *a = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct json_object *array = json_object_new_array(), *head = NULL;
+	const struct record *first, *last, *record;
+	int r;
+
+	if (!o || !array || json_add(o, "incident", NULL) < 0 || json_add(o, "records", array) < 0)
+		return no_memory(reterr);
+	r = resolve(a, rq->tail, &first, reterr);
+	if (r < 0)
+		return r;
+	if (first->incident_id == 0)
+		return err_set(reterr, -ENOENT, "find incident '%s': the record is of none",
+			       rq->tail);
+	last = ring_find_last(&a->ring, first->incident_id, RECORD_KIND_INCIDENT);
+	if (last && (record_to_json(last, &head) < 0 || json_add(o, "incident", head) < 0))
+		return no_memory(reterr);
+	for (uint64_t i = RING_RECORDS_MAX; i > 0; i--) {
+		record = ring_recent(&a->ring, i - 1);
+		if (record && record->incident_id == first->incident_id &&
+		    append_record(array, record) < 0)
+			return no_memory(reterr);
+	}
+	if (json_add_bool(o, "more", false) < 0)
+		return no_memory(reterr);
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+static int get_record(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		      struct err *reterr)
+{
+	const struct agent *a = userdata;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct json_object *array = json_object_new_array(), *head = NULL;
+	const struct record *record;
+	int r;
+
+	if (!o || !array || json_add(o, "chain", array) < 0)
+		return no_memory(reterr);
+	r = resolve(a, rq->tail, &record, reterr);
+	if (r < 0)
+		return r;
+	if (record_to_json(record, &head) < 0 || json_add(o, "record", head) < 0)
+		return no_memory(reterr);
+	for (unsigned i = 0; i < CHAIN_MAX && record->parent_id; i++) {
+		if (ring_find(&a->ring, record->parent_id, UINT64_MAX, &record) < 0)
+			break; /* older than what we remember */
+		if (append_record(array, record) < 0)
+			return no_memory(reterr);
+	}
+	ret->json = TAKE_PTR(o);
+	return 0;
+}
+
+const struct http_endpoint agent_endpoints[] = {
+	{ "GET", "/v1/status", ROLE_READ, get_status },
+	{ "GET", "/v1/incidents", ROLE_READ, get_incidents },
+	{ "GET", "/v1/incidents/*", ROLE_READ, get_incident },
+	{ "GET", "/v1/records/*", ROLE_READ, get_record },
+	{ "GET", "/v1/runbooks", ROLE_READ, get_runbooks },
+	{ "GET", "/v1/alerts", ROLE_READ, get_alerts },
+	{ "GET", "/v1/signals", ROLE_READ, get_signals },
+	{ "GET", "/healthz", ROLE_READ, get_health },
+	{ "GET", "/ready", ROLE_READ, get_ready },
+	{ .method = NULL },
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "agent/agent.h"
+
+/* Parts of control.sock's answers. Return 0; -ENOMEM. */
+
+/* api_status.c */
+int api_add_status(const struct agent *a, struct json_object *o);
+/* api_config.c */
+int api_add_runbooks(const struct agent *a, struct json_object *o);
+int api_add_alerts(const struct agent *a, struct json_object *o);
+int api_add_signals(const struct agent *a, struct json_object *o);
+
+/* Appends *one (taken, NULLed also on failure) to array. */
+int api_append(struct json_object *array, struct json_object **one);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
+#include "agent/api.h"
+
+static int add_names(struct json_object *o, const char *key, const char (*names)[RULE_NAME_MAX],
+		     uint32_t n)
+{
+	struct json_object *array = json_object_new_array();
+
+	if (!array || json_add(o, key, array) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		struct json_object *name = json_object_new_string(names[i]);
+
+		if (api_append(array, &name) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int api_add_runbooks(const struct agent *a, struct json_object *o)
+{
+	struct json_object *array = json_object_new_array();
+
+	if (!array || json_add(o, "runbooks", array) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < a->config.runbooks.n; i++) {
+		const struct runbook *r = &a->config.runbooks.v[i];
+		_cleanup_json_ struct json_object *one = json_object_new_object();
+
+		if (!one || json_add_string(one, "id", r->id) < 0 ||
+		    json_add_string(one, "title", r->title) < 0 ||
+		    json_add_string(one, "owner", r->owner) < 0 ||
+		    json_add_string(one, "risk", risk_to_string(r->risk)) < 0 ||
+		    json_add_string(one, "autonomy", autonomy_to_string(r->autonomy)) < 0 ||
+		    add_names(one, "alerts", r->alerts, r->n_alerts) < 0 ||
+		    json_add_string(one, "path", r->path) < 0 || api_append(array, &one) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int api_add_alerts(const struct agent *a, struct json_object *o)
+{
+	struct json_object *array = json_object_new_array();
+
+	if (!array || json_add(o, "alerts", array) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < a->config.alerts.n; i++) {
+		const struct alert *t = &a->config.alerts.v[i];
+		_cleanup_json_ struct json_object *one = json_object_new_object();
+
+		if (!one || json_add_string(one, "id", t->id) < 0 ||
+		    json_add_string(one, "summary", t->summary) < 0 ||
+		    json_add_string(one, "severity", severity_to_string(t->severity)) < 0 ||
+		    json_add_string(one, "signal", t->signal) < 0 ||
+		    json_add_string(one, "rule", t->rule) < 0 ||
+		    json_add_double(one, "threshold", t->threshold) < 0 ||
+		    json_add_bool(one, "below", t->below != 0) < 0 ||
+		    json_add_u64(one, "for_samples", t->m) < 0 ||
+		    json_add_u64(one, "of_samples", t->n) < 0 ||
+		    json_add_string(one, "reason", t->reason) < 0 ||
+		    json_add_string(one, "source", t->source) < 0 || api_append(array, &one) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int api_add_signals(const struct agent *a, struct json_object *o)
+{
+	struct json_object *array = json_object_new_array();
+	uint64_t now_ns = clock_boot_ns();
+	char entity[ENTITY_TEXT_MAX] = "";
+
+	if (!array || json_add(o, "signals", array) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < a->rollups.n; i++) {
+		const struct series *s = &a->rollups.v[i];
+		_cleanup_json_ struct json_object *one = json_object_new_object();
+
+		if (!one || json_add_string(one, "signal", s->rollup.signal) < 0 ||
+		    json_add_string(one, "entity", entity_format(&s->rollup.entity, entity)) < 0 ||
+		    json_add_string(one, "source", source_to_string(s->source)) < 0 ||
+		    json_add_double(one, "value", s->rollup.last) < 0 ||
+		    json_add_u64(one, "age_ms",
+				 now_ns > s->t_ns ? (now_ns - s->t_ns) / NS_PER_MS : 0) < 0 ||
+		    api_append(array, &one) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "agent/agent.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/listen.h"
+#include "sys/sandbox.h"
+#include "sys/watch.h"
+
+/* Beyond the base set: reading maps of the probes that are attached. */
+static const char *const extra_syscalls[] = { "bpf", NULL };
+
+/* While the host thrashes we must not wait for our own pages. Only without a limit: with one, each
+ * later allocation would fail. */
+static void lock_memory(void)
+{
+	struct rlimit limit = { 0 };
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur != RLIM_INFINITY)
+		return;
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		log_line(LOG_NOTICE, "Memory is not locked, ignoring: %s", strerror(errno));
+}
+
+static int init_parts(struct agent *a, struct err *reterr)
+{
+	const char *names[SERVICES_MAX] = { NULL };
+	struct engine_config ec;
+	uint32_t n = a->config.services.n;
+	int r;
+
+	ec = agent_engine_config(a);
+	r = engine_new(&ec, &a->engine, reterr);
+	if (r >= 0)
+		r = ring_init(&a->ring, reterr);
+	if (r >= 0)
+		r = rollup_init(&a->rollups, reterr);
+	if (r >= 0)
+		r = watch_new(a->root_fd, &a->watch, reterr);
+	for (uint32_t i = 0; r >= 0 && i < n; i++)
+		names[i] = a->config.services.v[i].unit;
+	if (r >= 0)
+		r = watch_set_units(a->watch, names, n, reterr);
+	return r;
+}
+
+static int serve(struct agent *a, struct err *reterr)
+{
+	int fd = listen_get("control", a->runtime_dir, SOCK_STREAM, reterr);
+
+	return fd < 0 ? fd : http_serve(a->event, fd, agent_endpoints, a, &a->http, reterr);
+}
+
+/* The order matters: BPF programs are loaded with the capabilities, the sandbox comes last. */
+static int start(struct agent *a, struct err *reterr)
+{
+	int r = agent_wire(a, reterr);
+
+	if (r < 0)
+		return r;
+	agent_probes_start(a);
+	r = serve(a, reterr);
+	if (r < 0)
+		return r;
+	agent_state_restore(a);
+	lock_memory();
+	r = sandbox_drop_capabilities(reterr);
+	return r < 0 ? r : sandbox_enter(extra_syscalls, reterr);
+}
+
+int agent_init(struct agent *a, struct err *reterr)
+{
+	int r;
+
+	a->started_us = clock_wall_us();
+	a->rollup_ns = a->stall.minute_start_ns = clock_boot_ns();
+	a->root_fd = fd_open_dir(AT_FDCWD, a->root, reterr);
+	if (a->root_fd < 0)
+		return a->root_fd;
+	r = agent_config_load(a->root_fd, &a->config, reterr);
+	if (r >= 0)
+		r = agent_state_open(a, reterr);
+	if (r >= 0)
+		r = agent_loop_prepare(a, reterr);
+	if (r >= 0)
+		r = init_parts(a, reterr);
+	return r < 0 ? r : start(a, reterr);
+}
+
+void agent_done(struct agent *a)
+{
+	a->http = http_server_free(a->http);
+	agent_probes_stop(a);
+	a->executor = peer_free(a->executor);
+	a->recorder = peer_free(a->recorder);
+	a->gateway = peer_free(a->gateway);
+	a->tick = sd_event_source_disable_unref(a->tick);
+	a->wake = sd_event_source_disable_unref(a->wake);
+	a->event = sd_event_unref(a->event);
+	a->engine = engine_free(a->engine);
+	a->watch = watch_free(a->watch);
+	ring_done(&a->ring);
+	rollup_done(&a->rollups);
+	agent_config_done(&a->config);
+	free(a->state_buf);
+	closep(&a->state_fd);
+	closep(&a->root_fd);
+}

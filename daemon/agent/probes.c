@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/log.h"
+#include "sys/bpfload.h"
+
+static void start_probe(struct agent *a, struct agent_probe *p)
+{
+	struct err err = { 0 };
+	int r = p->ops->supported ? p->ops->supported(&a->probe_context, &err) : 0;
+
+	if (r >= 0)
+		r = p->ops->start(&a->probe_context, &p->state, &err);
+	if (r >= 0)
+		return;
+	p->state = NULL;
+	(void)str_copy(p->error, sizeof(p->error), err_text(&err));
+	log_line(LOG_WARNING, "Probe %s does not run: %s", p->ops->name, p->error);
+}
+
+static void start_all(struct agent *a, bool privileged)
+{
+	for (size_t i = 0; i < a->n_probes; i++)
+		if (a->probes[i].ops->privileged == privileged)
+			start_probe(a, &a->probes[i]);
+}
+
+/* What cannot run here is said and left out: the rest works. */
+void agent_probes_start(struct agent *a)
+{
+	for (size_t i = 0; probe_registry[i] && i < AGENT_PROBES_MAX; i++)
+		a->probes[a->n_probes++] = (struct agent_probe){ .ops = probe_registry[i] };
+	start_all(a, true);
+	bpfload_done();
+	start_all(a, false);
+}
+
+void agent_probes_tick(struct agent *a, uint64_t now_ns)
+{
+	for (size_t i = 0; i < a->n_probes; i++)
+		if (a->probes[i].state && a->probes[i].ops->tick)
+			a->probes[i].ops->tick(a->probes[i].state, now_ns);
+}
+
+void agent_probes_reload(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_probes; i++)
+		if (a->probes[i].state && a->probes[i].ops->reload)
+			a->probes[i].ops->reload(a->probes[i].state);
+	/* What was opened for the old units is opened for the new ones now, not in a second. */
+	agent_probes_tick(a, clock_boot_ns());
+}
+
+void agent_probes_stop(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_probes; i++) {
+		if (a->probes[i].state)
+			a->probes[i].ops->stop(a->probes[i].state);
+		a->probes[i].state = NULL;
+	}
+}
