@@ -268,3 +268,44 @@ int str_random_hex128(char buf[static STR_HEX128_MAX])
 	buf[STR_HEX128_MAX - 1] = '\0';
 	return 0;
 }
+
+#define NEAREST_MAX 48 /* bytes of a word that are compared */
+
+/* Levenshtein distance of two short words. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[NEAREST_MAX + 1] = { 0 }, n = strnlen(b, NEAREST_MAX);
+
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i] && i < NEAREST_MAX; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < n; j++) {
+			size_t change = diagonal + (a[i] != b[j]);
+			size_t best = row[j] < row[j + 1] ? row[j] + 1 : row[j + 1] + 1;
+
+			diagonal = row[j + 1];
+			row[j + 1] = change < best ? change : best;
+		}
+	}
+	return row[n];
+}
+
+const char *str_nearest(const char *word, const char *const words[])
+{
+	size_t best = strnlen(word, NEAREST_MAX) / 3 + 1; /* further off is no help */
+	const char *found = NULL;
+
+	for (size_t i = 0; words[i]; i++) {
+		size_t d = distance(word, words[i]);
+
+		/* Two letters or more, and all of them changed, is another word. */
+		if (d > best || (d > 1 && d >= strlen(words[i])) || (found && d == best))
+			continue;
+		best = d;
+		found = words[i];
+	}
+	return found;
+}

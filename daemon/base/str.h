@@ -44,6 +44,9 @@ bool str_is_unit_name(const char *s);
 /* True if a cut text buffer of this size holds a NUL: what a receiver asks of a frame's strings. */
 bool str_is_terminated(const char *s, size_t size);
 
+/* The word of words[] (NULL-terminated) that a typing error may have made this of, or NULL. */
+const char *str_nearest(const char *word, const char *const words[]);
+
 #define STR_HEX128_MAX 33
 
 /* 32 lower-case hexadecimal digits and nothing else. */

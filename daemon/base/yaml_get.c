@@ -6,46 +6,6 @@
 #include "base/str.h"
 #include "base/yaml.h"
 
-#define KEY_MAX 48 /* bytes of a key that a suggestion is looked for */
-
-/* Levenshtein distance of two short words. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[KEY_MAX + 1] = { 0 }, n = strnlen(b, KEY_MAX);
-
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i] && i < KEY_MAX; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < n; j++) {
-			size_t change = diagonal + (a[i] != b[j]);
-			size_t best = row[j] < row[j + 1] ? row[j] + 1 : row[j + 1] + 1;
-
-			diagonal = row[j + 1];
-			row[j + 1] = change < best ? change : best;
-		}
-	}
-	return row[n];
-}
-
-static const char *nearest(const char *key, const char *const allowed[])
-{
-	size_t best = strnlen(key, KEY_MAX) / 3 + 1; /* further off is no help */
-	const char *found = NULL;
-
-	for (size_t i = 0; allowed[i]; i++) {
-		size_t d = distance(key, allowed[i]);
-
-		if (d > best || (found && d == best))
-			continue;
-		best = d;
-		found = allowed[i];
-	}
-	return found;
-}
-
 static bool is_allowed(const char *key, const char *const allowed[])
 {
 	for (size_t i = 0; allowed[i]; i++)
@@ -60,7 +20,8 @@ int yaml_check_keys(const struct yaml_doc *doc, const struct yaml_node *mapping,
 	if (mapping->kind != YAML_KIND_MAPPING)
 		return yaml_error(doc, mapping, -EINVAL, reterr, "expected keys and values");
 	for (const struct yaml_node *n = mapping->child; n; n = n->next) {
-		const char *near = is_allowed(n->key, allowed) ? NULL : nearest(n->key, allowed);
+		const char *near = is_allowed(n->key, allowed) ? NULL :
+								 str_nearest(n->key, allowed);
 
 		if (near)
 			return yaml_error(doc, n, -EINVAL, reterr,
