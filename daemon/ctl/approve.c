@@ -11,7 +11,8 @@ const struct verb_ops verb_approve = {
 	.group = "Act",
 	.usage = "ID",
 	.summary = "let the agent do one thing that it asks for",
-	.help = "Shows the exact action and its undo first. The answer is bound to what was shown.",
+	.help = "Shows the exact action and its undo first. The answer is bound to what was\n"
+		"shown.",
 	.options = OPT_YES | OPT_REASON,
 	.run = run,
 };

@@ -51,7 +51,8 @@ const struct verb_ops verb_audit = {
 	.name = "audit",
 	.group = "See",
 	.usage = "verify",
-	.summary = "prove that the record of what was done is complete and unchanged",
-	.help = "Checks the hash chain over all segments and names file and line of the first break.",
+	.summary = "prove that the record of what was done is whole",
+	.help = "Checks the hash chain over all segments and names file and line of the first\n"
+		"break.",
 	.run = run,
 };

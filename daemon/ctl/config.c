@@ -292,7 +292,7 @@ const struct verb_ops verb_config = {
 	.name = "config",
 	.group = "Configure",
 	.usage = "[cat|show|check]",
-	.summary = "what is configured, where it comes from, and whether it is right",
+	.summary = "what is configured, from where, and is it right",
 	.help = "cat prints every file that counts, show what is in force and from which line, check\n"
 		"reads all of it as the daemons do and names file, line and column of a mistake.",
 	.run = run,

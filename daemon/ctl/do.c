@@ -179,7 +179,7 @@ const struct verb_ops verb_do = {
 	.name = "do",
 	.group = "Act",
 	.usage = "ACTION [NAME=VALUE...]",
-	.summary = "do one action yourself, with the agent's checks, undo and audit",
+	.summary = "do an action, with its checks, undo and audit",
 	.help = "Without an action it lists them; '!' marks a parameter that must be given.\n\n"
 		"  aiopsctl do unit.restart unit=nginx.service --dry-run\n"
 		"  aiopsctl do unit.set_cpu_quota unit=backup.service quota_pct=20 --yes",

@@ -304,7 +304,8 @@ const struct verb_ops verb_doctor = {
 	.name = "doctor",
 	.group = "See",
 	.usage = "",
-	.summary = "is everything there that the agent needs, and is anything left behind",
-	.help = "Works without the daemons. Exit code 1 if a check fails; a warning does not count.",
+	.summary = "what is missing here, and what was left behind",
+	.help = "Works without the daemons. Exit code 1 if a check fails; a warning does not\n"
+		"count.",
 	.run = run,
 };

@@ -23,6 +23,7 @@ const struct verb_ops verb_pause = {
 	.group = "Act",
 	.usage = "",
 	.summary = "start nothing new; go on watching",
-	.help = "Ends with 'aiopsctl resume' or the next boot. Without the daemons: touch /run/aiops/STOP.",
+	.help = "Ends with 'aiopsctl resume' or the next boot. Without the daemons:\n"
+		"touch /run/aiops/STOP.",
 	.run = run,
 };

@@ -231,7 +231,7 @@ const struct verb_ops verb_runbooks = {
 	.usage = "[list|show|lint|test] [ID...]",
 	.summary = "what the agent knows how to heal; check and try it",
 	.help = "lint checks every name and number; a FILE with a slash need not be installed.\n"
-		"test runs the fixtures in a runbook's front matter through the real diagnosis; it\n"
-		"needs no root and no daemon.",
+		"test runs the fixtures in a runbook's front matter through the real diagnosis;\n"
+		"it needs no root and no daemon.",
 	.run = run,
 };

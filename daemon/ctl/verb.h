@@ -40,7 +40,7 @@ enum {
 
 struct ctl {
 	enum json_mode json;
-	bool legend, quiet, full, colour, tty;
+	bool legend, quiet, full, colour, tty, help;
 	const char *root, *runtime_dir;
 	/* verb options */
 	bool dry_run, yes, wait, follow, all;

@@ -89,8 +89,9 @@ const struct verb_ops verb_why = {
 	.name = "why",
 	.group = "See",
 	.usage = "ID",
-	.summary = "why the agent thought or did so: the chain back to the first evidence",
-	.help = "With an incident's id it begins at the last verdict or diagnosis; with a record's id\n"
-		"(from 'aiopsctl incidents show --json') at that record. Each line rests on the next.",
+	.summary = "why it thought or did so: the chain of evidence",
+	.help = "With an incident's id it begins at the last verdict or diagnosis; with the id of\n"
+		"a record (from 'aiopsctl incidents show ID --json') at that one. Each line rests\n"
+		"on the next.",
 	.run = run,
 };
