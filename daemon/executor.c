@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "executor/executor.h"
+#include "sys/sandbox.h"
+
+static struct executor_paths arg_paths = { "/", AIOPS_RUNDIR };
+static bool arg_check;
+
+static int help(void)
+{
+	(void)puts("aiops-executor [--root DIR] [--runtime-dir DIR] [--check]\n"
+		   "\n"
+		   "Decides by policy, asks people for approval, and has systemd run the steps.\n"
+		   "\n"
+		   "  --root DIR         configuration below DIR (/)\n"
+		   "  --runtime-dir DIR  sockets and state below DIR (" AIOPS_RUNDIR ")\n"
+		   "  --check            read the policy, say what is wrong with it, and exit\n"
+		   "  --version, --help");
+	return EXIT_SUCCESS;
+}
+
+static int parse_options(int argc, char **argv)
+{
+	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
+						 { "runtime-dir", required_argument, NULL, 'd' },
+						 { "check", no_argument, NULL, 'c' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "version", no_argument, NULL, 'v' },
+						 { 0 } };
+
+	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
+		if (c == 'r')
+			arg_paths.root = optarg;
+		else if (c == 'd')
+			arg_paths.runtime_dir = optarg;
+		else if (c == 'c')
+			arg_check = true;
+		else
+			return c;
+	return optind < argc ? '?' : 0;
+}
+
+static int run(struct executor *x, struct err *reterr)
+{
+	int r = executor_init(x, &arg_paths, reterr);
+
+	if (r == 0)
+		r = executor_serve(x, reterr);
+	if (r == 0)
+		r = sandbox_enter(NULL, reterr);
+	if (r < 0)
+		return r;
+	(void)sd_event_set_watchdog(x->event, true);
+	(void)sd_notify(0, "READY=1\nSTATUS=Waiting for work");
+	r = sd_event_loop(x->event);
+	(void)sd_notify(0, "STOPPING=1");
+	return r < 0 ? err_set(reterr, r, "run event loop: %s", strerror(-r)) : 0;
+}
+
+static int check(void)
+{
+	struct services services = { 0 };
+	struct policy policy = { 0 };
+	struct err err = { 0 };
+	_cleanup_close_ int root_fd = fd_open_dir(AT_FDCWD, arg_paths.root, &err);
+	int r = root_fd < 0 ? root_fd : policy_load(root_fd, &policy, &err);
+
+	if (r == 0)
+		r = services_load(root_fd, &services, &err);
+	if (r < 0)
+		(void)fprintf(stderr, "aiops-executor: %s\n", err_text(&err));
+	policy_done(&policy);
+	services_done(&services);
+	return r < 0 ? EX_CONFIG : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static struct executor executor = { .root_fd = -EBADF };
+	struct err err = { 0 };
+	int r = parse_options(argc, argv);
+
+	if (r == 'h')
+		return help();
+	if (r == 'v')
+		return puts("aiops-executor " AIOPS_VERSION) < 0;
+	if (r != 0)
+		return EX_USAGE;
+	if (arg_check)
+		return check();
+	(void)umask(0027);
+	log_open("aiops-executor");
+	(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	r = run(&executor, &err);
+	if (r < 0)
+		log_line(LOG_ERR, "%s", err_text(&err));
+	executor_done(&executor);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

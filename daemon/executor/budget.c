@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "executor/budget.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* FNV-1a, 64 bit: a collision can only deny. */
+static uint64_t hash_text(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+/* entity: NULL for all. */
+static uint32_t count_since(const struct budget *b, const char *entity, uint64_t span_ns,
+			    uint64_t now_ns)
+{
+	uint64_t hash = entity ? hash_text(entity) : 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		n += (!entity || b->v[i].entity_hash == hash) && b->v[i].t_ns + span_ns > now_ns;
+	return n;
+}
+
+static int check_cooldown(const struct budget *b, uint64_t cooldown_ns, const char *action,
+			  const char *unit, uint64_t now_ns, struct err *reterr)
+{
+	uint64_t entity = hash_text(unit), what = hash_text(action);
+	char span[CLOCK_SPAN_MAX] = "";
+
+	for (uint32_t i = b->n; i-- > 0;) {
+		uint64_t end_ns = b->v[i].t_ns + cooldown_ns;
+
+		if (b->v[i].entity_hash == entity && b->v[i].action_hash == what && end_ns > now_ns)
+			return err_set(reterr, -EDQUOT, "%s on '%s' cools down for another %s",
+				       action, unit, clock_format_span(end_ns - now_ns, span));
+	}
+	return 0;
+}
+
+static int check_window(const struct budget *b, const char *entity, uint32_t limit,
+			uint64_t span_ns, uint64_t now_ns, struct err *reterr)
+{
+	char span[CLOCK_SPAN_MAX] = "";
+	uint32_t n = count_since(b, entity, span_ns, now_ns);
+
+	if (n < limit)
+		return 0;
+	return err_set(reterr, -EDQUOT, "%u of %u actions on %s%s%s within %s are used up", n,
+		       limit, entity ? "'" : "", entity ? entity : "this host", entity ? "'" : "",
+		       clock_format_span(span_ns, span));
+}
+
+static uint32_t day_limit(uint32_t per_hour)
+{
+	return per_hour >= BUDGET_EVENTS_MAX / BUDGET_DAY_FACTOR ? BUDGET_EVENTS_MAX :
+								   per_hour * BUDGET_DAY_FACTOR;
+}
+
+int budget_check(const struct budget *b, const struct policy_limits *limits, const char *action,
+		 uint32_t cooldown_ms, const char *unit, uint64_t now_ns, const char **ret_by,
+		 struct err *reterr)
+{
+	uint64_t cooldown_ns = cooldown_ms * NS_PER_MS;
+	uint32_t entity = limits->per_entity_per_hour, host = limits->per_host_per_hour;
+
+	if (limits->cooldown_s * NS_PER_S > cooldown_ns)
+		cooldown_ns = limits->cooldown_s * NS_PER_S;
+	*ret_by = "cooldown";
+	if (check_cooldown(b, cooldown_ns, action, unit, now_ns, reterr) < 0)
+		return -EDQUOT;
+	*ret_by = "budget-entity";
+	if (check_window(b, unit, entity, BUDGET_HOUR_NS, now_ns, reterr) < 0 ||
+	    check_window(b, unit, day_limit(entity), BUDGET_DAY_NS, now_ns, reterr) < 0)
+		return -EDQUOT;
+	*ret_by = "budget-host";
+	if (check_window(b, NULL, host, BUDGET_HOUR_NS, now_ns, reterr) < 0 ||
+	    check_window(b, NULL, day_limit(host), BUDGET_DAY_NS, now_ns, reterr) < 0)
+		return -EDQUOT;
+	return 0;
+}
+
+void budget_spend(struct budget *b, const char *action, const char *unit, uint64_t now_ns)
+{
+	uint32_t old = 0;
+
+	while (old < b->n && b->v[old].t_ns + BUDGET_DAY_NS <= now_ns)
+		old++;
+	/* Full within a day: budget_check() denied, only what must be may still come here. */
+	if (old == 0 && b->n == BUDGET_EVENTS_MAX)
+		old = 1;
+	memmove(b->v, b->v + old, (b->n - old) * sizeof(b->v[0]));
+	b->n -= old;
+	b->v[b->n++] = (struct budget_event){ .t_ns = now_ns,
+					      .entity_hash = hash_text(unit),
+					      .action_hash = hash_text(action) };
+}
+
+uint32_t budget_count_hour(const struct budget *b, uint64_t now_ns)
+{
+	return count_since(b, NULL, BUDGET_HOUR_NS, now_ns);
+}

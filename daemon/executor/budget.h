@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/policy.h"
+#include "model/step.h"
+
+/* How much was done lately: the brake on a repair that repairs nothing. Two windows, an hour with the
+ * policy's limits and a day with BUDGET_DAY_FACTOR times those: what comes back every twenty minutes
+ * passes the first and not the second. Kept in PATH_EXEC_DIR/budget: it outlives the process, not a reboot,
+ * after which the past has no evidence either. */
+
+#define BUDGET_EVENTS_MAX 1024 /* when they are all within a day, nothing more is done */
+#define BUDGET_HOUR_NS    (3600 * NS_PER_S)
+#define BUDGET_DAY_NS     (24 * BUDGET_HOUR_NS)
+#define BUDGET_DAY_FACTOR 8
+
+struct budget_event {
+	uint64_t t_ns; /* CLOCK_BOOTTIME */
+	uint64_t entity_hash, action_hash;
+};
+
+struct budget {
+	struct sealed_head head;
+	char boot_id[STR_HEX128_MAX]; /* CLOCK_BOOTTIME means nothing in another boot */
+	uint32_t n;
+	struct budget_event v[BUDGET_EVENTS_MAX]; /* oldest first */
+};
+
+/* May one more action be done on unit? cooldown_ms is the action's own least distance. Returns 0; -EDQUOT with
+ * *ret_by ("cooldown", "budget-entity", "budget-host") and the reason. Pure. */
+int budget_check(const struct budget *b, const struct policy_limits *limits, const char *action,
+		 uint32_t cooldown_ms, const char *unit, uint64_t now_ns, const char **ret_by,
+		 struct err *reterr) _warn_unused_;
+
+/* Notes one. Events older than a day are forgotten. */
+void budget_spend(struct budget *b, const char *action, const char *unit, uint64_t now_ns);
+
+/* Spent by all entities within the last hour. */
+uint32_t budget_count_hour(const struct budget *b, uint64_t now_ns);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "executor/executor.h"
+
+static int add_id(struct json_object *o, const char *key, uint64_t id)
+{
+	char text[RECORD_ID_MAX] = "";
+
+	return id == 0 ? json_add(o, key, NULL) :
+			 json_add_string(o, key, record_id_format(id, text));
+}
+
+/* The members every record of an attempt has, from the one place that knows them. */
+static int attempt_members(const struct entry *e, struct json_object **ret)
+{
+	const struct record record = { .id = 1,
+				       .kind = RECORD_KIND_ATTEMPT,
+				       .attempt = e->attempt };
+	_cleanup_json_ struct json_object *all = NULL;
+	struct json_object *o = NULL;
+	int r = record_to_json(&record, &all);
+
+	if (r < 0)
+		return r;
+	if (!json_object_object_get_ex(all, "attempt", &o))
+		return -ENOMEM;
+	*ret = json_object_get(o);
+	return 0;
+}
+
+static int add_decision(struct json_object *o, const struct decision *d)
+{
+	_cleanup_json_ struct json_object *decision = json_object_new_object();
+	int r = decision ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = json_add_string(decision, "verdict", decision_verdict_to_string(d->verdict));
+	if (r == 0)
+		r = json_add_string(decision, "by", d->by);
+	if (r == 0)
+		r = json_add_string(decision, "text", d->text);
+	return r < 0 ? r : json_add(o, "decision", TAKE_PTR(decision));
+}
+
+/* What a person decides on: only of what waits, so that nobody approves by mistake what is over. */
+static int add_approval(struct json_object *o, const struct entry *e, const struct broker *b)
+{
+	uint64_t left_us = (e->expires_ns - b->now_ns) / NS_PER_US;
+	int r;
+
+	if (e->attempt.phase != ATTEMPT_PHASE_WAITING || e->expires_ns < b->now_ns)
+		return 0;
+	r = json_add_string(o, "hash", e->hash);
+	return r < 0 ? r : json_add_time(o, "expires", b->wall_us + left_us);
+}
+
+int executor_json_attempt(const struct entry *e, const struct broker *b, struct json_object **ret)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	int r = attempt_members(e, &o);
+
+	if (r == 0)
+		r = json_add_string(o, "op", step_op_to_string(e->op));
+	if (r == 0)
+		r = json_add_string(o, "unit", entry_unit(e));
+	if (r == 0)
+		r = json_add_string(o, "reason", e->reason);
+	if (r == 0)
+		r = json_add_string(
+			o, "undo", e->attempt.revertible ? "puts the host back as it was" : "none");
+	if (r == 0)
+		r = json_add_string(o, "approver", e->approver);
+	if (r == 0)
+		r = add_id(o, "incident_id", e->incident_id);
+	if (r == 0)
+		r = add_id(o, "plan_id", e->plan_id);
+	if (r == 0 && e->target_key[0])
+		r = json_add_string(o, "target_key", e->target_key);
+	if (r == 0 && e->revert_key[0])
+		r = json_add_string(o, "revert_key", e->revert_key);
+	if (r == 0)
+		r = json_add_time(o, "created", e->wall_us);
+	if (r == 0)
+		r = add_decision(o, &e->decision);
+	if (r == 0)
+		r = add_approval(o, e, b);
+	if (r == 0)
+		*ret = TAKE_PTR(o);
+	return r;
+}
+
+static int add_choices(struct json_object *o, const char *const *choices)
+{
+	_cleanup_json_ struct json_object *all = json_object_new_array();
+
+	for (; all && *choices; choices++)
+		if (json_object_array_add(all, json_object_new_string(*choices)) < 0)
+			return -ENOMEM;
+	return all ? json_add(o, "choices", TAKE_PTR(all)) : -ENOMEM;
+}
+
+static int add_param(struct json_object *params, const struct param_spec *p)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	int r = o ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = json_add_string(o, "name", p->name);
+	if (r == 0)
+		r = json_add_string(o, "type", param_type_to_string(p->type));
+	if (r == 0 && p->unit)
+		r = json_add_string(o, "unit", p->unit);
+	if (r == 0 && p->type == PARAM_TYPE_INTEGER)
+		r = json_add_i64(o, "min", p->min);
+	if (r == 0 && p->type == PARAM_TYPE_INTEGER)
+		r = json_add_i64(o, "max", p->max);
+	if (r == 0 && p->choices)
+		r = add_choices(o, p->choices);
+	if (r == 0 && p->default_text)
+		r = json_add_string(o, "default", p->default_text);
+	if (r == 0)
+		r = json_add_bool(o, "required", !p->default_text);
+	if (r == 0)
+		r = json_add_string(o, "help", p->help);
+	if (r < 0)
+		return r;
+	return json_object_array_add(params, TAKE_PTR(o)) < 0 ? -ENOMEM : 0;
+}
+
+int executor_json_action(const struct action_info *a, struct json_object **ret)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object(),
+					  *params = json_object_new_array();
+	int r = o && params ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = json_add_string(o, "name", a->name);
+	if (r == 0)
+		r = json_add_string(o, "summary", a->summary);
+	if (r == 0)
+		r = json_add_string(o, "risk", risk_to_string(a->risk));
+	if (r == 0)
+		r = json_add_bool(o, "revertible", a->revertible);
+	if (r == 0)
+		r = json_add_bool(o, "idempotent", a->idempotent);
+	if (r == 0)
+		r = json_add_u64(o, "timeout_ms", a->timeout_ms);
+	for (const struct param_spec *p = a->params; r == 0 && p->name; p++)
+		r = add_param(params, p);
+	if (r == 0)
+		r = json_add(o, "params", TAKE_PTR(params));
+	if (r == 0)
+		*ret = TAKE_PTR(o);
+	return r;
+}
+
+/* The lower of what a person set and what the policy gives. */
+static enum autonomy effective_mode(const struct broker *b)
+{
+	if (!b->policy)
+		return AUTONOMY_OBSERVE;
+	return b->state.mode < b->policy->mode ? b->state.mode : b->policy->mode;
+}
+
+static int add_policy(struct json_object *o, const struct broker *b)
+{
+	_cleanup_json_ struct json_object *policy = json_object_new_object();
+	int r = policy ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = json_add_bool(policy, "loaded", b->policy != NULL);
+	if (r == 0)
+		r = json_add_u64(policy, "rules_count", b->policy ? b->policy->n_rules : 0);
+	if (r == 0 && b->policy)
+		r = json_add_string(policy, "mode", autonomy_to_string(b->policy->mode));
+	if (r == 0 && !b->policy)
+		r = json_add_string(policy, "error", b->policy_error);
+	return r < 0 ? r : json_add(o, "policy", TAKE_PTR(policy));
+}
+
+static int add_budget(struct json_object *o, const struct broker *b)
+{
+	_cleanup_json_ struct json_object *budget = json_object_new_object();
+	int r = budget ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = json_add_u64(budget, "used_last_hour_count",
+				 budget_count_hour(&b->budget, b->now_ns));
+	if (r == 0 && b->policy)
+		r = json_add_u64(budget, "host_hour_max_count",
+				 b->policy->limits.per_host_per_hour);
+	return r < 0 ? r : json_add(o, "budget", TAKE_PTR(budget));
+}
+
+static int add_audit(struct json_object *o, const struct executor *x)
+{
+	_cleanup_json_ struct json_object *audit = json_object_new_object();
+	int r = audit ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = json_add_u64(audit, "unwritten_count", x->audit.n);
+	if (r == 0)
+		r = json_add_u64(audit, "dropped_count", x->audit.dropped);
+	if (r == 0)
+		r = json_add_bool(audit, "full", x->audit.n >= AUDIT_FULL_AT);
+	return r < 0 ? r : json_add(o, "audit", TAKE_PTR(audit));
+}
+
+int executor_json_status(const struct executor *x, struct json_object **ret)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	const struct broker *b = &x->broker;
+	int r = o ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = json_add_string(o, "process", "aiops-executor");
+	if (r == 0)
+		r = json_add_string(o, "version", AIOPS_VERSION);
+	if (r == 0)
+		r = json_add_string(o, "mode", autonomy_to_string(effective_mode(b)));
+	if (r == 0)
+		r = json_add_bool(o, "paused", b->state.paused != 0);
+	if (r == 0)
+		r = json_add_bool(o, "stop_file", store_is_stopped(&x->store));
+	if (r == 0)
+		r = json_add_u64(o, "attempts_active_count", attempts_count_active(&b->attempts));
+	if (r == 0)
+		r = json_add_u64(o, "approvals_pending_count",
+				 attempts_count_waiting(&b->attempts));
+	if (r == 0)
+		r = json_add_bool(o, "bus_connected", starter_is_connected(x->starter));
+	if (r == 0)
+		r = json_add_bool(o, "recorder_connected", x->recorder && peer_is_up(x->recorder));
+	if (r == 0)
+		r = add_policy(o, b);
+	if (r == 0)
+		r = add_budget(o, b);
+	if (r == 0)
+		r = add_audit(o, x);
+	if (r == 0)
+		*ret = TAKE_PTR(o);
+	return r;
+}
