@@ -183,6 +183,7 @@ TEST_SRC := $(sort $(wildcard selftests/unit/test_*.c))
 FUZZ_SRC := $(sort $(wildcard selftests/fuzz/fuzz_*.c))
 TARGET_SRC := $(sort $(wildcard selftests/target/*.c))
 BENCH_SRC := $(sort $(wildcard selftests/bench/*.c))
+INTEGRATION_SRC := $(sort $(wildcard selftests/integration/*.c))
 
 PROGRAMS := $(foreach p,$(PROGRAM_NAMES),$(if $(wildcard daemon/$(main_$p).c),$p))
 TESTS := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(TEST_SRC))
@@ -191,6 +192,7 @@ FUZZERS := $(patsubst selftests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
 target_name = aiops-target-$(patsubst aiops-target-%,%,$(basename $(notdir $1)))
 TARGETS := $(foreach s,$(TARGET_SRC),$(BUILD)/target/$(call target_name,$s))
 BENCHES := $(patsubst selftests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
+INTEGRATIONS := $(patsubst selftests/integration/%.c,$(BUILD)/integration/%,$(INTEGRATION_SRC))
 SKELETONS := $(patsubst bpf/%.bpf.c,$(GEN)/%.skel.h,$(BPF_SRC))
 
 PLUGIN_SRC := $(shell grep -lE '^const struct [a-z]+_ops ' $(LIB_SRC) /dev/null)
@@ -220,6 +222,10 @@ check-run:
 
 check-unit: $(TESTS)	## Unit and trace tests: no root, no network, no sleeps
 	@BUILD='$(BUILD)' selftests/unit/run $(TESTS)
+
+.PHONY: check-integration
+check-integration: all $(INTEGRATIONS)	## Our programs by hand, no systemd; CASE=name runs one
+	@BUILD='$(BUILD)' selftests/integration/run $(CASE)
 
 san:	## The same tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
@@ -391,7 +397,7 @@ test_kind = $(word 2,$(subst _, ,$(basename $(notdir $1))))
 test_dirs = $(or $(test_dirs_$(call test_kind,$1)),$(TEST_DIRS))
 LINKS := $(shell awk '/\/\* links:/ { f = FILENAME; sub(/.*\//, "", f); sub(/\.c$$/, "", f); \
 	for (i = 3; i <= NF; i++) if ($$i ~ /\.[oa]$$/) print f ":" $$i }' \
-	$(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC) /dev/null)
+	$(TEST_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(INTEGRATION_SRC) /dev/null)
 links = $(patsubst $1:%,$(OBJ)/%,$(filter $1:%,$(LINKS)))
 
 GEN_TABLES := $(if $(call table_objects,$(tables_test)),$(OBJ)/gen/tables.a)
@@ -406,6 +412,7 @@ endef
 $(foreach s,$(TEST_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$s),cmocka)))
 $(foreach s,$(FUZZ_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/fuzz/%.c,$(BUILD)/fuzzers/%,$s))))
 $(foreach s,$(BENCH_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/bench/%.c,$(BUILD)/bench/%,$s))))
+$(foreach s,$(INTEGRATION_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/integration/%.c,$(BUILD)/integration/%,$s))))
 
 define target_rule
 $(BUILD)/target/$(call target_name,$1): $(OBJ)/$(1:.c=.o) $(call archives,daemon/base)
