@@ -37,7 +37,8 @@ static int with_fault(const char *key, int (*verb)(struct fault *f, struct err *
 	r = fault_open(&f, arg_root, arg_runtime_dir, key, &err);
 	if (r == 0)
 		r = verb(&f, &err);
-	if (r < 0)
+	/* A final state has been logged with its cause. */
+	if (r < 0 && !fault_state_is_final(f.status.state))
 		log_line(LOG_ERR, "%s", err_text(&err));
 	fault_done(&f);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

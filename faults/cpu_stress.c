@@ -138,7 +138,7 @@ static uint64_t possible_us(const struct fault_context *c, uint64_t elapsed_ns)
 static int effect(struct fault_context *c, struct err *reterr)
 {
 	struct burner *b = c->priv;
-	uint64_t now_ns = clock_boot_ns(), cpu_us = 0, possible = 0;
+	uint64_t now_ns, cpu_us = 0, possible = 0;
 	struct victim v = { 0 };
 	_cleanup_close_ int fd = -EBADF;
 	int r = victim_read_running(c->bus, b->state.unit, &v, reterr);
@@ -146,6 +146,7 @@ static int effect(struct fault_context *c, struct err *reterr)
 	if (r < 0)
 		return r;
 	fd = victim_open_cgroup(&v, reterr);
+	now_ns = clock_boot_ns();
 	r = fd < 0 ? fd : cgroup_read_key_at(fd, "cpu.stat", "usage_usec", &cpu_us);
 	if (r < 0)
 		return r;

@@ -112,12 +112,13 @@ static void log_state(const struct fault *f)
 	const struct log_field fields[] = { { "AIOPS_FAULT", s->fault },
 					    { "AIOPS_KEY", f->key },
 					    { "AIOPS_STATE", fault_state_to_string(s->state) } };
+	bool is_news = s->state >= FAULT_STATE_REFUSED || s->state == FAULT_STATE_OBSERVED;
 	bool is_bad = s->state == FAULT_STATE_STUCK || s->state == FAULT_STATE_FAILED;
 	char message[1024] = "";
 
 	str_append(message, sizeof(message), "fault %.8s %s: %s%s%s", f->key,
 		   s->fault[0] ? s->fault : "of no name", fault_state_to_string(s->state),
-		   s->text[0] ? ": " : "", s->text);
+		   is_news ? ": " : "", is_news ? s->text : "");
 	log_fields(is_bad ? LOG_ERR : LOG_NOTICE, message, fields, ELEMENTSOF(fields));
 }
 
