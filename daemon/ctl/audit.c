@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/audit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 
@@ -20,10 +21,15 @@ static int verify(const struct ctl *ctl)
 						   fd_open_dir(root_fd, &PATH_AUDIT_DIR[1], &err);
 	int r = dir_fd < 0 ? dir_fd : audit_verify(dir_fd, &report, &err);
 
+	if (dir_fd == -ENOENT)
+		return ctl_fail(ctl, CTL_NOT_FOUND, "it begins with the first thing that is done",
+				"no audit trail in '%s': aiops-recorder has written none",
+				PATH_AUDIT_DIR);
+	if (dir_fd < 0)
+		return ctl_fail_err(ctl, dir_fd == -EACCES ? CTL_REFUSED : CTL_FAILED,
+				    "run this as root, or join group 'aiops'", &err);
 	if (r < 0)
-		return ctl_fail_err(ctl, CTL_FAILED,
-				    dir_fd < 0 ? "run this as root, or join group 'aiops'" :
-						 "what stands before that line is unbroken",
+		return ctl_fail_err(ctl, CTL_FAILED, "what stands before that line is unbroken",
 				    &err);
 	(void)json_add_bool(o, "unbroken", true);
 	(void)json_add_u64(o, "lines_count", report.lines);
@@ -31,9 +37,10 @@ static int verify(const struct ctl *ctl)
 	(void)json_add_string(o, "head", report.head.hash);
 	if (ctl->json != JSON_MODE_OFF)
 		return ctl_print_json(ctl, o);
-	printf("%sUnbroken%s: %" PRIu64 " entries in %u segment%s.\nHead: %" PRIu64 " %s\n",
-	       colour_on(ctl, COLOUR_GREEN), colour_off(ctl), report.lines, report.segments,
-	       report.segments == 1 ? "" : "s", report.head.n, report.head.hash);
+	printf("%sUnbroken%s: %" PRIu64 " entr%s in %u segment%s.\nHead: %" PRIu64 " %s\n",
+	       colour_on(ctl, COLOUR_GREEN), colour_off(ctl), report.lines,
+	       report.lines == 1 ? "y" : "ies", report.segments, report.segments == 1 ? "" : "s",
+	       report.head.n, report.head.hash);
 	ctl_hint(ctl,
 		 "compare the head with the journal's newest: journalctl AIOPS_AUDIT_HEAD -o cat "
 		 "--output-fields=AIOPS_AUDIT_HEAD -n 1");

@@ -7,10 +7,8 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/yaml.h"
-#include "ctl/output.h"
-#include "model/alert.h"
+#include "ctl/config_check.h"
 #include "model/policy.h"
-#include "model/runbook.h"
 #include "model/service.h"
 
 static const struct {
@@ -21,74 +19,6 @@ static const struct {
 	{ "alerts", ".yaml" },
 	{ "runbooks", ".md" },
 };
-
-static int check_services(int root_fd, struct err *reterr)
-{
-	struct services s = { 0 };
-	int r = services_load(root_fd, &s, reterr);
-
-	services_done(&s);
-	return r;
-}
-
-static int check_policy(int root_fd, struct err *reterr)
-{
-	struct policy p = { 0 };
-	int r = policy_load(root_fd, &p, reterr);
-
-	policy_done(&p);
-	return r;
-}
-
-static int check_alerts(int root_fd, struct err *reterr)
-{
-	struct alerts a = { 0 };
-	int r = alerts_load(root_fd, &a, reterr);
-
-	alerts_done(&a);
-	return r;
-}
-
-static int check_runbooks(int root_fd, struct err *reterr)
-{
-	struct runbooks b = { 0 };
-	int r = runbooks_load(root_fd, &b, reterr);
-
-	runbooks_done(&b);
-	return r;
-}
-
-static int check(const struct ctl *ctl, int root_fd)
-{
-	int (*const checks[])(int, struct err *) = { check_services, check_policy, check_alerts,
-						     check_runbooks };
-	_cleanup_json_ struct json_object *root = json_object_new_object();
-	struct json_object *results = json_object_new_array();
-	bool good = true;
-
-	for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
-		struct json_object *o = json_object_new_object();
-		struct err err = { 0 };
-		int r = checks[i](root_fd, &err);
-
-		good = good && r >= 0;
-		(void)json_add_string(o, "kind", kinds[i].kind);
-		(void)json_add_bool(o, "ok", r >= 0);
-		if (r < 0)
-			(void)json_add_string(o, "message", err_text(&err));
-		(void)json_object_array_add(results, o);
-		if (ctl->json == JSON_MODE_OFF)
-			printf("%s%s%s  %s%s%s\n",
-			       colour_on(ctl, r < 0 ? COLOUR_RED : COLOUR_GREEN),
-			       r < 0 ? "FAIL" : "ok  ", colour_off(ctl), kinds[i].kind,
-			       r < 0 ? ": " : "", r < 0 ? err_text(&err) : "");
-	}
-	(void)json_add_bool(root, "ok", good);
-	(void)json_add(root, "checks", results);
-	if (ctl->json != JSON_MODE_OFF)
-		(void)ctl_print_json(ctl, root);
-	return good ? CTL_OK : CTL_FAILED;
-}
 
 /* Adds one file's path and text to items, or prints it under a header as systemctl cat does. */
 static int cat_file(const struct ctl *ctl, int root_fd, const struct confdir_file *file,
@@ -113,25 +43,46 @@ static int cat_file(const struct ctl *ctl, int root_fd, const struct confdir_fil
 	return json_object_array_add(items, o);
 }
 
-static int cat(const struct ctl *ctl, int root_fd)
+/* Prints the files of one kind. Returns how many there are; -errno. */
+static int cat_kind(const struct ctl *ctl, int root_fd, size_t kind, struct json_object *items,
+		    struct err *reterr)
+{
+	struct confdir dir = { 0 };
+	int r = confdir_list(root_fd, kinds[kind].kind, kinds[kind].suffix, &dir, reterr);
+	int n = (int)dir.n_files;
+
+	for (size_t i = 0; r >= 0 && i < dir.n_files; i++)
+		r = cat_file(ctl, root_fd, &dir.files[i], kinds[kind].kind, items, reterr);
+	confdir_done(&dir);
+	return r < 0 ? r : n;
+}
+
+/* Of one kind, or of all but the runbooks, which are long and have a verb of their own. */
+static int cat(const struct ctl *ctl, int root_fd, const char *kind)
 {
 	_cleanup_json_ struct json_object *root = json_object_new_object();
 	struct json_object *items = json_object_new_array();
+	bool known = !kind;
 	struct err err = { 0 };
+	int n = 0;
 
 	(void)json_add(root, "files", items);
 	for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
-		struct confdir dir = { 0 };
-		int r = str_equal(kinds[i].kind, "runbooks") ?
-				0 :
-				confdir_list(root_fd, kinds[i].kind, kinds[i].suffix, &dir, &err);
+		int r;
 
-		for (size_t k = 0; r >= 0 && k < dir.n_files; k++)
-			r = cat_file(ctl, root_fd, &dir.files[k], kinds[i].kind, items, &err);
-		confdir_done(&dir);
+		if (kind ? !str_equal(kind, kinds[i].kind) : str_equal(kinds[i].kind, "runbooks"))
+			continue;
+		known = true;
+		r = cat_kind(ctl, root_fd, i, items, &err);
 		if (r < 0)
 			return ctl_fail_err(ctl, CTL_FAILED, NULL, &err);
+		n += r;
 	}
+	if (!known)
+		return ctl_fail(ctl, CTL_USAGE, NULL,
+				"config cat: 'services', 'policy', 'alerts' or 'runbooks'");
+	if (n == 0)
+		ctl_hint(ctl, "no file there; is the package aiops-agent installed?");
 	return ctl->json == JSON_MODE_OFF ? CTL_OK : ctl_print_json(ctl, root);
 }
 
@@ -207,12 +158,14 @@ static void print_services(const struct ctl *ctl, const struct services *s)
 			table_row(t);
 			table_cell(t, COLOUR_BOLD, "%s", s->v[i].name);
 			table_cell(t, COLOUR_NONE, "%s", s->v[i].unit);
+			if (s->v[i].n_endpoints == 0)
+				continue; /* only its unit is watched */
 			table_cell(t, COLOUR_NONE, "%s", e->name);
 			table_cell(t, COLOUR_NONE, "%s", e->url);
 			table_cell(t, COLOUR_NONE, "%u ms", e->interval_ms);
 			table_cell(t, COLOUR_NONE, "%u ms", e->slow_ms);
 		}
-	table_print(t, "managed endpoint");
+	table_print(t, "endpoint");
 }
 
 static void print_policy(const struct ctl *ctl, const struct policy *p)
@@ -240,10 +193,10 @@ static void print_policy(const struct ctl *ctl, const struct policy *p)
 		table_cell(t, COLOUR_GREY, "%s", p->rules[i].origin);
 	}
 	table_print(t, "policy rule");
-	printf("mode %s; at most %u actions an hour on one thing, %u on the host; %u s between two; "
-	       "approvals live %u s\n",
-	       autonomy_to_string(p->mode), p->limits.per_entity_per_hour,
-	       p->limits.per_host_per_hour, p->limits.cooldown_s, p->limits.approval_s);
+	printf("\n%12s: %s\n%12s: %u actions an hour on one unit, %u on the host, the same again after "
+	       "%u s\n%12s: waits %u s for an answer\n",
+	       "Mode", autonomy_to_string(p->mode), "Limits", p->limits.per_entity_per_hour,
+	       p->limits.per_host_per_hour, p->limits.cooldown_s, "Approval", p->limits.approval_s);
 }
 
 static int show(const struct ctl *ctl, int root_fd)
@@ -279,21 +232,22 @@ static int run(struct ctl *ctl, int argc, char **argv)
 
 	if (root_fd < 0)
 		return ctl_fail_err(ctl, CTL_USAGE, NULL, &err);
-	if (argc <= 2 && str_equal(what, "cat"))
-		return cat(ctl, root_fd);
+	if (argc <= 3 && str_equal(what, "cat"))
+		return cat(ctl, root_fd, argc == 3 ? argv[2] : NULL);
 	if (argc <= 2 && str_equal(what, "show"))
 		return show(ctl, root_fd);
 	if (argc <= 2 && str_equal(what, "check"))
-		return check(ctl, root_fd);
-	return ctl_fail(ctl, CTL_USAGE, NULL, "config: 'cat', 'show' or 'check'");
+		return config_check(ctl, root_fd);
+	return ctl_fail(ctl, CTL_USAGE, NULL, "config: 'show', 'check' or 'cat [KIND]'");
 }
 
 const struct verb_ops verb_config = {
 	.name = "config",
 	.group = "Configure",
-	.usage = "[cat|show|check]",
+	.usage = "[show|check|cat [KIND]]",
 	.summary = "what is configured, from where, and is it right",
-	.help = "cat prints every file that counts, show what is in force and from which line, check\n"
-		"reads all of it as the daemons do and names file, line and column of a mistake.",
+	.help = "show prints what is in force and from which line. check reads all of it as the\n"
+		"daemons do and names file, line and column of each mistake. cat prints every\n"
+		"file that counts, or those of one KIND: services, policy, alerts, runbooks.",
 	.run = run,
 };

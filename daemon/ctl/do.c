@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "ctl/api.h"
 #include "ctl/approval.h"
+#include "ctl/params.h"
 #include "model/action_info.h"
 
 #define WAIT_DEFAULT_NS  (60 * NS_PER_S)
@@ -33,41 +34,16 @@ static int list(const struct ctl *ctl)
 	for (const struct action_info *a = action_table; a->name; a++) {
 		char params[256] = "";
 
-		for (const struct param_spec *p = a->params; p->name; p++)
-			str_append(params, sizeof(params), "%s%s%s", params[0] ? " " : "", p->name,
-				   p->default_text ? "" : "!");
 		table_row(t);
 		table_cell(t, COLOUR_BOLD, "%s", a->name);
 		table_cell(t, COLOUR_NONE, "%s", risk_to_string(a->risk));
 		table_cell(t, COLOUR_NONE, "%s", a->revertible ? "yes" : "none");
-		table_cell(t, COLOUR_NONE, "%s", params);
+		table_cell(t, COLOUR_NONE, "%s",
+			   params_synopsis(a->params, params, sizeof(params)));
 		table_cell(t, COLOUR_NONE, "%s", a->summary);
 	}
 	table_print(t, "action");
 	return CTL_OK;
-}
-
-/* Validates here too: a mistake is then named before anything is asked or sent. */
-static int parse_params(const struct ctl *ctl, const struct action_info *a, int argc, char **argv,
-			struct params *ret)
-{
-	struct param_text texts[PARAMS_MAX] = { 0 };
-	struct err err = { 0 };
-
-	if (argc > PARAMS_MAX)
-		return ctl_fail(ctl, CTL_USAGE, NULL, "at most %d parameters", PARAMS_MAX);
-	for (int i = 0; i < argc; i++) {
-		char *equals = strchr(argv[i], '=');
-
-		if (!equals)
-			return ctl_fail(ctl, CTL_USAGE, "write NAME=VALUE",
-					"parameter '%s' has no value", argv[i]);
-		*equals = '\0';
-		texts[i] = (struct param_text){ argv[i], equals + 1 };
-	}
-	return params_parse(a->params, texts, (size_t)argc, ret, &err) < 0 ?
-		       ctl_fail_err(ctl, CTL_USAGE, NULL, &err) :
-		       CTL_OK;
 }
 
 static struct json_object *request_body(const struct params *params)
@@ -155,7 +131,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	if (!a)
 		return ctl_fail(ctl, CTL_NOT_FOUND, "list them: aiopsctl do", "no action '%s'",
 				argv[1]);
-	r = parse_params(ctl, a, argc - 2, argv + 2, &params);
+	r = params_from_arguments(ctl, a->params, argc - 2, argv + 2, &params);
 	if (r != CTL_OK)
 		return r;
 	if (!ctl->dry_run) {
@@ -180,7 +156,7 @@ const struct verb_ops verb_do = {
 	.group = "Act",
 	.usage = "ACTION [NAME=VALUE...]",
 	.summary = "do an action, with its checks, undo and audit",
-	.help = "Without an action it lists them; '!' marks a parameter that must be given.\n\n"
+	.help = "Without an action it lists them; a parameter in brackets may be left out.\n\n"
 		"  aiopsctl do unit.restart unit=nginx.service --dry-run\n"
 		"  aiopsctl do unit.set_cpu_quota unit=backup.service quota_pct=20 --yes",
 	.options = OPT_DRY_RUN | OPT_YES | OPT_WAIT,

@@ -109,8 +109,8 @@ static void check_policy(const struct doctor *d, struct finding *f)
 		found(f, GRADE_FAIL, "until it is mended every action is denied", "%s",
 		      err_text(&err));
 	else
-		found(f, GRADE_PASS, NULL, "policy has %u rules; mode %s", p.n_rules,
-		      autonomy_to_string(p.mode));
+		found(f, GRADE_PASS, NULL, "policy has %u rule%s; mode %s", p.n_rules,
+		      p.n_rules == 1 ? "" : "s", autonomy_to_string(p.mode));
 	policy_done(&p);
 }
 
@@ -127,7 +127,8 @@ static void check_runbooks(const struct doctor *d, struct finding *f)
 		found(f, GRADE_FAIL, "try: aiopsctl runbooks lint", "%s", err_text(&err));
 	else if (a.n == 0 || b.n == 0)
 		found(f, GRADE_FAIL, "reinstall the package aiops-agent",
-		      "%u alerts and %u runbooks are installed", a.n, b.n);
+		      "%u alert%s and %u runbook%s installed", a.n, a.n == 1 ? "" : "s", b.n,
+		      b.n == 1 ? "" : "s");
 	else
 		found(f, GRADE_PASS, NULL, "%u alerts and %u runbooks", a.n, b.n);
 	alerts_done(&a);
@@ -221,7 +222,7 @@ static void check_leftovers(const struct doctor *d, struct finding *f)
 
 	if (links > 0 && faults == 0)
 		found(f, GRADE_FAIL, "ip link del NAME, for each name in: ip link | grep aiops-",
-		      "%u network devices of a fault that is gone", links);
+		      "%u network device%s of a fault that is gone", links, links == 1 ? "" : "s");
 	else if (faults > 0)
 		found(f, GRADE_WARN, "aiopsctl faults recover --all", "%u file%s of faults present",
 		      faults, faults == 1 ? "" : "s");

@@ -29,14 +29,16 @@ static int fetch_list(const struct ctl *ctl, struct json_object **ret)
 		str_append(path, sizeof(path), "&unit=%s", ctl->unit);
 	if (ctl->state)
 		str_append(path, sizeof(path), "&state=%s", ctl->state);
-	if (api_try(ctl, API_HISTORY, path, ret, &err) == 0)
-		return CTL_OK;
-	return api_call(ctl, API_CONTROL, "GET", path, NULL, ret);
+	if (api_try(ctl, API_HISTORY, "/healthz", ret, &err) < 0)
+		return api_call(ctl, API_CONTROL, "GET", path, NULL, ret);
+	(void)json_object_put(TAKE_PTR(*ret));
+	return api_call(ctl, API_HISTORY, "GET", path, NULL, ret);
 }
 
-static void print_row(struct table *t, struct json_object *i)
+static void print_row(struct table *t, struct json_object *record)
 {
-	const char *id = json_text(i, "incident_id", json_text(i, "id", "?"));
+	struct json_object *i = json_member(record, "incident");
+	const char *id = json_text(record, "incident_id", "?");
 	const char *state = json_text(i, "state", "?");
 	size_t n = strlen(id);
 	char ago[AGO_MAX] = "";
@@ -115,6 +117,12 @@ static int run(struct ctl *ctl, int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "list";
 
+	if (ctl->state && incident_state_from_string(ctl->state) < 0)
+		return ctl_fail(
+			ctl, CTL_USAGE,
+			"open, diagnosed, waiting, acting, verifying, reverting, escalated, "
+			"resolved, cleared",
+			"no state of an incident is called '%s'", ctl->state);
 	if (str_equal(what, "list") && argc <= 2)
 		return list(ctl);
 	if (str_equal(what, "show") && argc == 3)

@@ -178,8 +178,12 @@ static void test_one(const struct ctl *ctl, struct tally *t, const struct runboo
 static int lint_or_test(const struct ctl *ctl, const struct runbooks *all, bool test, int argc,
 			char **argv)
 {
-	struct tally t = { .results = json_object_new_array() };
+	struct tally t = { 0 };
 
+	if (argc == 0 && all->n == 0)
+		return ctl_fail(ctl, CTL_NOT_FOUND, "name a FILE, or say where: --root=DIR",
+				"no runbook is installed");
+	t.results = json_object_new_array();
 	for (int i = 0; i < argc; i++) {
 		const struct runbook *b = runbooks_find(all, argv[i]);
 

@@ -22,6 +22,7 @@ int story_fetch(const struct ctl *ctl, const char *prefix, const char *id, struc
 {
 	char path[64] = "";
 	struct err err = { 0 };
+	int r;
 
 	if (!is_id_ending(id))
 		return ctl_fail(ctl, CTL_USAGE, "list them: aiopsctl incidents",
@@ -31,8 +32,10 @@ int story_fetch(const struct ctl *ctl, const char *prefix, const char *id, struc
 		(void)json_object_put(TAKE_PTR(*ret));
 		return api_call(ctl, API_HISTORY, "GET", path, NULL, ret);
 	}
-	ctl_hint(ctl, "aiops-recorder is not running: only what the agent remembers is shown");
-	return api_call(ctl, API_CONTROL, "GET", path, NULL, ret);
+	r = api_call(ctl, API_CONTROL, "GET", path, NULL, ret);
+	if (r == CTL_OK)
+		ctl_hint(ctl, "aiops-recorder does not answer: this is what the agent remembers");
+	return r;
 }
 
 /* "a=1 b=x" of a JSON object of scalars. */
@@ -178,7 +181,8 @@ static void print_span(const char *what, struct json_object *i, const char *key,
 
 void story_print_incident(const struct ctl *ctl, struct json_object *answer)
 {
-	struct json_object *i = json_member(answer, "incident");
+	struct json_object *record = json_member(answer, "incident");
+	struct json_object *i = json_member(record, "incident");
 	struct json_object *records = json_member(answer, "records");
 	int64_t detected_ns = json_int(i, "detected_ns");
 	char clean[LINE_MAX_BYTES] = "", ago[AGO_MAX] = "";
@@ -187,9 +191,7 @@ void story_print_incident(const struct ctl *ctl, struct json_object *answer)
 	printf("%s%s%s\n", colour_on(ctl, COLOUR_BOLD),
 	       str_escape(clean, sizeof(clean), json_text(i, "title", "incident")),
 	       colour_off(ctl));
-	printf("%12s: %s\n", "Incident",
-	       json_text(answer, "incident_id",
-			 json_text(i, "incident_id", json_text(i, "id", "?"))));
+	printf("%12s: %s\n", "Incident", json_text(record, "incident_id", "?"));
 	printf("%12s: %s\n", "State", json_text(i, "state", "?"));
 	printf("%12s: %s\n", "Cause", json_text(i, "cause", "not known yet"));
 	printf("%12s: %s (%s)\n", "Opened", json_text(i, "opened", "?"),
@@ -198,9 +200,9 @@ void story_print_incident(const struct ctl *ctl, struct json_object *answer)
 	print_span("Healed", i, "healed_ns", detected_ns);
 	putchar('\n');
 	for (size_t n = 0; records && n < json_object_array_length(records); n++) {
-		struct json_object *record = json_object_array_get_idx(records, n);
+		struct json_object *r = json_object_array_get_idx(records, n);
 
-		printf("%+8.2f s ", (double)(json_int(record, "time_usec") - first_us) / 1e6);
-		story_print_record(ctl, record, 0);
+		printf("%+8.2f s ", (double)(json_int(r, "time_usec") - first_us) / 1e6);
+		story_print_record(ctl, r, 0);
 	}
 }
