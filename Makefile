@@ -52,7 +52,7 @@ endif
 .SUFFIXES:
 .SECONDARY:
 .DEFAULT_GOAL := all
-FORCE:
+.PHONY: FORCE
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -183,6 +183,7 @@ TEST_SRC := $(sort $(wildcard selftests/unit/test_*.c))
 FUZZ_SRC := $(sort $(wildcard selftests/fuzz/fuzz_*.c))
 TARGET_SRC := $(sort $(wildcard selftests/target/*.c))
 BENCH_SRC := $(sort $(wildcard selftests/bench/*.c))
+TRACE_SRC := $(sort $(wildcard selftests/trace/*.c))
 INTEGRATION_SRC := $(sort $(wildcard selftests/integration/*.c))
 
 PROGRAMS := $(foreach p,$(PROGRAM_NAMES),$(if $(wildcard daemon/$(main_$p).c),$p))
@@ -191,6 +192,7 @@ FUZZERS := $(patsubst selftests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
 # selftests/target/api.c and selftests/target/aiops-target-api.c both make aiops-target-api.
 target_name = aiops-target-$(patsubst aiops-target-%,%,$(basename $(notdir $1)))
 TARGETS := $(foreach s,$(TARGET_SRC),$(BUILD)/target/$(call target_name,$s))
+TRACE_REPLAY := $(if $(TRACE_SRC),$(BUILD)/trace/replay)
 BENCHES := $(patsubst selftests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 INTEGRATIONS := $(patsubst selftests/integration/%.c,$(BUILD)/integration/%,$(INTEGRATION_SRC))
 SKELETONS := $(patsubst bpf/%.bpf.c,$(GEN)/%.skel.h,$(BPF_SRC))
@@ -220,7 +222,7 @@ check:	## Everything: lint, unit, trace, integration, quick VM cases, sabotaged 
 check-run:
 	@BUILD='$(BUILD)' MAKE='$(MAKE)' selftests/check
 
-check-unit: $(TESTS)	## Unit and trace tests: no root, no network, no sleeps
+check-unit: $(TESTS) $(TRACE_REPLAY)	## Unit and trace tests: no root, no network, no sleeps
 	@BUILD='$(BUILD)' selftests/unit/run $(TESTS)
 
 .PHONY: check-integration
@@ -301,7 +303,7 @@ $(GEN)/registry_%.h: Makefile
 	echo '#include "$(call reg_header,$*)"'; \
 	echo 'extern const struct $(call reg_kind,$*)_ops *const $*_registry[];'; } | $(write)
 
-$(GEN)/registry_%.c: FORCE | $(GEN)/registry_%.h
+$(REGISTRIES:%=$(GEN)/registry_%.c): $(GEN)/registry_%.c: FORCE | $(GEN)/registry_%.h
 	@mkdir -p $(@D); { echo '/* SPDX-License-Identifier: LGPL-2.1-or-later */'; \
 	echo '#include <stddef.h>'; echo '#include "registry_$*.h"'; \
 	$(foreach p,$(call plugins,$*),echo 'extern const struct $(call reg_kind,$*)_ops $(call reg_kind,$*)_$p;';) \
@@ -413,6 +415,11 @@ $(foreach s,$(TEST_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/unit/%.c
 $(foreach s,$(FUZZ_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/fuzz/%.c,$(BUILD)/fuzzers/%,$s))))
 $(foreach s,$(BENCH_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/bench/%.c,$(BUILD)/bench/%,$s))))
 $(foreach s,$(INTEGRATION_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/integration/%.c,$(BUILD)/integration/%,$s))))
+
+# The engine alone, with its rules: the brain replays a trace on any laptop.
+$(BUILD)/trace/replay: $(TRACE_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/registry_rule.o \
+		$(call archives,$(test_dirs_engine))
+	$(link) $(call pkg_libs,json-c yaml-0.1)
 
 define target_rule
 $(BUILD)/target/$(call target_name,$1): $(OBJ)/$(1:.c=.o) $(call archives,daemon/base)
