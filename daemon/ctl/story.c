@@ -184,20 +184,21 @@ void story_print_incident(const struct ctl *ctl, struct json_object *answer)
 	struct json_object *record = json_member(answer, "incident");
 	struct json_object *i = json_member(record, "incident");
 	struct json_object *records = json_member(answer, "records");
-	int64_t detected_ns = json_int(i, "detected_ns");
+	int64_t detected_ns = json_int(i, "detected_boot_ns");
 	char clean[LINE_MAX_BYTES] = "", ago[AGO_MAX] = "";
 	int64_t first_us = json_int(i, "opened_usec");
+	const char *cause = json_text(i, "cause", "");
 
 	printf("%s%s%s\n", colour_on(ctl, COLOUR_BOLD),
 	       str_escape(clean, sizeof(clean), json_text(i, "title", "incident")),
 	       colour_off(ctl));
 	printf("%12s: %s\n", "Incident", json_text(record, "incident_id", "?"));
 	printf("%12s: %s\n", "State", json_text(i, "state", "?"));
-	printf("%12s: %s\n", "Cause", json_text(i, "cause", "not known yet"));
+	printf("%12s: %s\n", "Cause", cause[0] ? cause : "not known yet");
 	printf("%12s: %s (%s)\n", "Opened", json_text(i, "opened", "?"),
 	       format_ago((uint64_t)first_us, ago));
-	print_span("Acted", i, "acted_ns", detected_ns);
-	print_span("Healed", i, "healed_ns", detected_ns);
+	print_span("Acted", i, "acted_boot_ns", detected_ns);
+	print_span("Healed", i, "healed_boot_ns", detected_ns);
 	putchar('\n');
 	for (size_t n = 0; records && n < json_object_array_length(records); n++) {
 		struct json_object *r = json_object_array_get_idx(records, n);
