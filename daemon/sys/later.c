@@ -28,8 +28,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)usec;
 	if (pause_ns == 0) {
+		/* Takes away the one reference there is, the loop's. */
 		(void)sd_event_source_set_floating(source, false);
-		(void)sd_event_source_disable_unref(source);
 		return 0;
 	}
 	(void)sd_event_source_set_time_relative(source, pause_ns / NS_PER_US);
