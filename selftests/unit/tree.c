@@ -50,7 +50,9 @@ static void make_parents(const struct tree *t, const char *path)
 	char parent[512] = "";
 
 	for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
-		(void)snprintf(parent, sizeof(parent), "%.*s", (int)(p - path), path);
+		assert_true((size_t)(p - path) < sizeof(parent));
+		memcpy(parent, path, (size_t)(p - path));
+		parent[p - path] = '\0';
 		if (mkdirat(t->fd, parent, 0755) == 0)
 			assert_int_equal(fchmodat(t->fd, parent, 0755, 0), 0);
 	}

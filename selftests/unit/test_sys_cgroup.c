@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* links: selftests/unit/tree.o */
+#include "sys/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "selftests/unit/tree.h"
+
+#define ROOT "sys/fs/cgroup/"
+
+static int open_root(const struct tree *t)
+{
+	int fd;
+
+	tree_write(t, ROOT "cgroup.procs", "1\n");
+	tree_write(t, ROOT "cgroup.controllers", "cpu memory\n");
+	fd = cgroup_open_root(t->fd, NULL);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void finds_the_hierarchy_of_a_mixed_host(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int fd = -EBADF;
+	struct err err = { 0 };
+
+	assert_int_equal(cgroup_open_root(t->fd, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "no version 2"));
+	/* Version 1: directories of controllers, none of its own files. */
+	tree_write(t, ROOT "cpu/cgroup.procs", "");
+	assert_int_equal(cgroup_open_root(t->fd, NULL), -EOPNOTSUPP);
+	tree_write(t, ROOT "unified/cgroup.procs", "");
+	tree_write(t, ROOT "unified/cgroup.controllers", "");
+	fd = cgroup_open_root(t->fd, NULL);
+	assert_true(fd >= 0);
+}
+
+static void the_id_of_a_cgroup_is_the_inode_of_its_directory(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t), fd = -EBADF;
+	struct stat st = { 0 };
+	uint64_t id = 0;
+
+	tree_write(t, ROOT "system.slice/a.service/cgroup.procs", "");
+	fd = cgroup_open(root, "/system.slice/a.service", &id);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(id, st.st_ino);
+	assert_int_equal(cgroup_open(root, "system.slice/b.service", &id), -ENOENT);
+	assert_int_equal(cgroup_open(root, "../../etc", &id), -EINVAL);
+	assert_int_equal(cgroup_open(root, "a/../../etc", &id), -EINVAL);
+}
+
+static void names_the_unit_of_a_path(void **state)
+{
+	static const struct {
+		const char *path, *unit;
+	} cases[] = {
+		{ "/system.slice/nginx.service", "nginx.service" },
+		{ "/system.slice/nginx.service/worker", "nginx.service" },
+		{ "/system.slice/system-foo.slice/foo@1.service", "foo@1.service" },
+		{ "/user.slice/user-0.slice/user@0.service/app.slice/x.service", "user@0.service" },
+		{ "/user.slice/user-0.slice/session-3.scope", "session-3.scope" },
+		{ "/system.slice/_cpu.service", "cpu.service" },
+		{ "/system.slice/a..b.service", "a..b.service" },
+		{ "/init.scope", "init.scope" },
+		{ "/aiops.slice", "aiops.slice" },
+		{ "/a.slice/a-b.slice", "a-b.slice" },
+	};
+	char unit[ENTITY_NAME_MAX] = "";
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		assert_int_equal(cgroup_unit_from_path(cases[i].path, unit), 0);
+		assert_string_equal(unit, cases[i].unit);
+	}
+	assert_int_equal(cgroup_unit_from_path("/", unit), -ENXIO);
+	assert_int_equal(cgroup_unit_from_path("/docker/abcdef", unit), -ENXIO);
+}
+
+static void knows_where_systemd_puts_a_unit(void **state)
+{
+	char path[CGROUP_PATH_MAX] = "";
+
+	(void)state;
+	assert_int_equal(cgroup_default_path("nginx.service", path), 0);
+	assert_string_equal(path, "system.slice/nginx.service");
+	assert_int_equal(cgroup_default_path("foo@bar.service", path), 0);
+	assert_string_equal(path, "system.slice/system-foo.slice/foo@bar.service");
+}
+
+static void reads_numbers_and_keys(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t), current = -EBADF, events = -EBADF;
+	uint64_t v = 0;
+
+	tree_write(t, ROOT "memory.current", "123456\n");
+	tree_write(t, ROOT "memory.max", "max\n");
+	tree_write(t, ROOT "memory.events", "low 0\noom 3\noom_kill 2\noom_group_kill 9\n");
+	current = openat(root, "memory.current", O_RDONLY | O_CLOEXEC);
+	events = openat(root, "memory.events", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(cgroup_read_u64(current, &v), 0);
+	assert_int_equal(v, 123456);
+	assert_int_equal(cgroup_read_key(events, "oom_kill", &v), 0);
+	assert_int_equal(v, 2);
+	assert_int_equal(cgroup_read_key(events, "oom", &v), 0);
+	assert_int_equal(v, 3);
+	assert_int_equal(cgroup_read_key(events, "kill", &v), -ENODATA);
+	assert_int_equal(cgroup_read_key_at(root, "memory.none", "oom", &v), -ENOENT);
+	(void)close(current);
+	current = openat(root, "memory.max", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(cgroup_read_u64(current, &v), 0);
+	assert_true(v == UINT64_MAX);
+}
+
+static void refuses_a_number_that_is_none(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t), fd = -EBADF;
+	uint64_t v = 5;
+
+	tree_write(t, ROOT "pids.current", "many\n");
+	fd = openat(root, "pids.current", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(cgroup_read_u64(fd, &v), -EBADMSG);
+}
+
+static void sums_io_over_devices(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t), fd = -EBADF;
+	uint64_t rd = 0, wr = 0;
+
+	tree_write(t, ROOT "io.stat",
+		   "8:0 rbytes=100 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n"
+		   "254:0 rbytes=7 wbytes=5 rios=1 wios=1 dbytes=0 dios=0\n");
+	fd = openat(root, "io.stat", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(cgroup_read_io_bytes(fd, &rd, &wr), 0);
+	assert_int_equal(rd, 107);
+	assert_int_equal(wr, 25);
+}
+
+static void lists_processes_of_all_below_within_the_bound(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t), fd = -EBADF;
+	pid_t pids[4] = { 0 };
+
+	tree_write(t, ROOT "system.slice/a.service/cgroup.procs", "10\n11\n");
+	tree_write(t, ROOT "system.slice/a.service/sub/cgroup.procs", "12\n");
+	fd = cgroup_open(root, "system.slice/a.service", NULL);
+	assert_int_equal(cgroup_list_pids(fd, pids, ELEMENTSOF(pids)), 3);
+	assert_int_equal(pids[0], 10);
+	assert_int_equal(pids[1], 11);
+	assert_int_equal(pids[2], 12);
+	assert_int_equal(cgroup_list_pids(fd, pids, 2), 2);
+}
+
+static const struct cgroup_usage *find_usage(const struct cgroup_usage *u, ssize_t n,
+					     const char *unit)
+{
+	for (ssize_t i = 0; i < n; i++)
+		if (str_equal(u[i].unit, unit))
+			return &u[i];
+	return NULL;
+}
+
+static void lists_units_but_not_slices_nor_what_is_inside_a_unit(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t);
+	struct cgroup_usage u[8] = { 0 };
+	const struct cgroup_usage *one;
+	ssize_t n;
+
+	tree_write(t, ROOT "init.scope/cpu.stat", "usage_usec 5\n");
+	tree_write(t, ROOT "system.slice/cpu.stat", "usage_usec 1000\n");
+	tree_write(t, ROOT "system.slice/a.service/cpu.stat", "usage_usec 700\nuser_usec 1\n");
+	tree_write(t, ROOT "system.slice/a.service/sub.service/cpu.stat", "usage_usec 1\n");
+	tree_write(t, ROOT "system.slice/system-f.slice/f@1.service/cpu.stat", "usage_usec 30\n");
+	n = cgroup_list_units(root, u, ELEMENTSOF(u));
+	assert_int_equal(n, 3);
+	one = find_usage(u, n, "a.service");
+	assert_non_null(one);
+	assert_int_equal(one->cpu_us, 700);
+	assert_string_equal(one->path, "/system.slice/a.service");
+	assert_non_null(find_usage(u, n, "init.scope"));
+	assert_non_null(find_usage(u, n, "f@1.service"));
+	assert_int_equal(cgroup_list_units(root, u, 2), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(finds_the_hierarchy_of_a_mixed_host, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(the_id_of_a_cgroup_is_the_inode_of_its_directory,
+						tree_setup, tree_teardown),
+		cmocka_unit_test(names_the_unit_of_a_path),
+		cmocka_unit_test(knows_where_systemd_puts_a_unit),
+		cmocka_unit_test_setup_teardown(reads_numbers_and_keys, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(refuses_a_number_that_is_none, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(sums_io_over_devices, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(lists_processes_of_all_below_within_the_bound,
+						tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(
+			lists_units_but_not_slices_nor_what_is_inside_a_unit, tree_setup,
+			tree_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
