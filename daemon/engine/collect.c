@@ -168,10 +168,39 @@ void collect_start(struct engine *e, struct slot *s)
 		collect_deadline(e, s);
 }
 
-static bool all_done(const struct slot *s)
+/* A candidate that what is there has not ruled out yet. */
+static bool is_alive(const struct slot *s, const struct runbook *r)
+{
+	struct tally t;
+
+	if (!diagnose_is_candidate(s, r))
+		return false;
+	diagnose_score(r, s->items, s->n_items, &s->entity, &t);
+	return !t.dead;
+}
+
+/* Would the answer still make a difference? What only dead candidates asked for would not. */
+static bool is_awaited(const struct engine *e, const struct slot *s, const struct asked *a)
+{
+	bool of_root = !entity_equal(&a->entity, &s->entity);
+	const struct runbook *r;
+
+	if (a->done)
+		return false;
+	if (a->story)
+		return s->n_tries > 0; /* nobody knows the cause yet: then the story matters */
+	if (str_equal(a->inspector, "unit_status"))
+		return true;
+	for (uint32_t i = 0; (r = runbook_at(e, i)); i++)
+		if (runbook_needs_inspector(r, a->inspector, of_root) && is_alive(s, r))
+			return true;
+	return false;
+}
+
+static bool all_done(const struct engine *e, const struct slot *s)
 {
 	for (uint32_t i = 0; i < s->n_asked; i++)
-		if (!s->asked[i].done && !s->asked[i].story)
+		if (is_awaited(e, s, &s->asked[i]))
 			return false;
 	return true;
 }
@@ -184,7 +213,7 @@ static bool start_second_round(struct engine *e, struct slot *s)
 	struct entity root;
 
 	for (uint32_t i = 0; (r = runbook_at(e, i)); i++) {
-		if (!diagnose_is_candidate(s, r) || !r->root_fact[0] ||
+		if (!r->root_fact[0] || !is_alive(s, r) ||
 		    !diagnose_root(r, s->items, s->n_items, &s->entity, &root))
 			continue;
 		ask_clauses(e, s, r->exclude, r->n_exclude, &root);
@@ -260,6 +289,6 @@ void collect_done(struct engine *e, const struct inspect_done *done)
 	if (!s || a->done)
 		return;
 	a->done = true;
-	if (s->stage == STAGE_COLLECT && all_done(s))
+	if (s->stage == STAGE_COLLECT && all_done(e, s))
 		collect_deadline(e, s);
 }

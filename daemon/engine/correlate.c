@@ -16,6 +16,9 @@
  * processes renews this. Ours. */
 #define PACKAGE_HOLD_NS (60 * NS_PER_S)
 
+/* Looks at an unknown again for the sake of new alerts. Ours: a service has three kinds of them. */
+#define REDO_MAX 2
+
 /* The kernel saw the exit this long before the failure at most. systemd, DefaultTimeoutStopSec= is 90 s,
  * but a crash is told at once. */
 #define ONSET_EXIT_NS (5 * NS_PER_S)
@@ -61,7 +64,7 @@ void correlate_count(struct engine *e)
 	for (size_t i = 0; i < ELEMENTSOF(e->slots); i++) {
 		const struct slot *s = &e->slots[i];
 
-		if (s->stage == STAGE_FREE)
+		if (s->stage == STAGE_FREE || !incident_state_is_open(s->incident.state))
 			continue;
 		e->stats.open++;
 		e->stats.waiting += s->incident.state == INCIDENT_STATE_WAITING;
@@ -84,12 +87,11 @@ void incident_set_state(struct engine *e, struct slot *s, enum incident_state st
 	correlate_count(e);
 }
 
-void incident_close(struct engine *e, struct slot *s, enum incident_state state, const char *reason)
+void incident_free(struct engine *e, struct slot *s)
 {
 	struct record *kept = &e->closed[e->n_closed++ % ENGINE_CLOSED_MAX];
 	struct item *items = s->items;
 
-	incident_set_state(e, s, state, "%s", reason);
 	*kept = (struct record){ .id = s->id,
 				 .incident_id = s->id,
 				 .kind = RECORD_KIND_INCIDENT,
@@ -100,6 +102,12 @@ void incident_close(struct engine *e, struct slot *s, enum incident_state state,
 	memset(s, 0, sizeof(*s));
 	s->items = items;
 	correlate_count(e);
+}
+
+void incident_close(struct engine *e, struct slot *s, enum incident_state state, const char *reason)
+{
+	incident_set_state(e, s, state, "%s", reason);
+	incident_free(e, s);
 }
 
 void incident_escalate(struct engine *e, struct slot *s, const char *message_id, const char *reason)
@@ -250,7 +258,7 @@ static void tell_opened(struct engine *e, struct slot *s)
 {
 	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX];
 
-	if (s->told_opened || s->incident.severity < SEVERITY_CRITICAL ||
+	if (s->told_opened || s->left_by[0] || s->incident.severity < SEVERITY_CRITICAL ||
 	    may_be_a_stop(e, &s->entity))
 		return;
 	s->told_opened = true;
@@ -279,12 +287,15 @@ static void start_incident(struct engine *e, struct window *w, const struct enti
 	tell_opened(e, s);
 }
 
-/* A new kind of alert may explain what was unknown; twice, no more. */
+/* A new kind of alert may explain what was unknown, and what was left alone may have changed. */
 static void look_again(struct engine *e, struct slot *s)
 {
-	if (s->stage != STAGE_REST || !str_equal(s->incident.cause, "unknown") || s->n_redo >= 2)
+	bool worth_it = s->stage == STAGE_REST && str_equal(s->incident.cause, "unknown") &&
+			s->n_redo < REDO_MAX;
+
+	if (!worth_it && s->stage != STAGE_LEFT)
 		return;
-	s->n_redo++;
+	s->n_redo += worth_it;
 	s->n_tries = 0;
 	s->stage = STAGE_SETTLE;
 	s->due_ns = e->now_ns + SETTLE_NS;
@@ -305,7 +316,7 @@ void correlate_fired(struct engine *e, struct window *w, double value)
 	}
 	s->incident.n_events++;
 	(void)emit_event(e, w, value, s->id);
-	if (note_alert(s, w))
+	if (note_alert(s, w) || s->stage == STAGE_LEFT)
 		look_again(e, s);
 	tell_opened(e, s);
 }
@@ -316,6 +327,10 @@ static void clear_incident(struct engine *e, struct slot *s)
 	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX];
 	bool was_escalated = s->incident.state == INCIDENT_STATE_ESCALATED;
 
+	if (!incident_state_is_open(s->incident.state)) {
+		incident_free(e, s);
+		return;
+	}
 	if (s->stage == STAGE_ACT) {
 		s->withdrawing = true;
 		execute_revert(e, s, "the symptom went away before anybody approved");
@@ -336,6 +351,7 @@ static bool may_clear(const struct engine *e, const struct slot *s)
 	case STAGE_COLLECT:
 	case STAGE_WAIT:
 	case STAGE_REST:
+	case STAGE_LEFT:
 		break;
 	case STAGE_ACT:
 		if (s->phase != ATTEMPT_PHASE_WAITING)

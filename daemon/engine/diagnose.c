@@ -149,6 +149,7 @@ static void apply_clause(struct tally *t, const struct clause *c, enum clause_st
 		h->score -= c->against;
 		h->n_contradicts++;
 	}
+	t->dead = t->dead || (c->required && state == CLAUSE_FAILS);
 	if (c->required && state != CLAUSE_HOLDS)
 		rule_out(h, state == CLAUSE_FAILS ? "it needs another" : "it needs", c);
 }
@@ -158,6 +159,7 @@ void diagnose_score(const struct runbook *r, const struct item *items, uint32_t 
 {
 	struct hypothesis *h = &ret->hypothesis;
 	const struct entity *about;
+	enum clause_state state;
 	evidence_set on;
 
 	memset(ret, 0, sizeof(*ret));
@@ -167,13 +169,15 @@ void diagnose_score(const struct runbook *r, const struct item *items, uint32_t 
 	h->min_score = r->min_score;
 	for (uint32_t i = 0; i < r->n_exclude; i++) {
 		about = !r->exclude[i].of_root ? entity : ret->has_root ? &ret->root : NULL;
-		if (clause_eval(&r->exclude[i], items, n_items, about, &on) == CLAUSE_HOLDS)
-			rule_out(h, "ruled out by", &r->exclude[i]);
+		if (clause_eval(&r->exclude[i], items, n_items, about, &on) != CLAUSE_HOLDS)
+			continue;
+		ret->dead = true;
+		rule_out(h, "ruled out by", &r->exclude[i]);
 	}
 	for (uint32_t i = 0; i < r->n_evidence; i++) {
 		about = !r->evidence[i].of_root ? entity : ret->has_root ? &ret->root : NULL;
-		apply_clause(ret, &r->evidence[i],
-			     clause_eval(&r->evidence[i], items, n_items, about, &on), on);
+		state = clause_eval(&r->evidence[i], items, n_items, about, &on);
+		apply_clause(ret, &r->evidence[i], state, on);
 	}
 	if (!ret->has_root) {
 		h->excluded = true;
@@ -318,17 +322,25 @@ static void unknown(struct engine *e, struct slot *s, const char *reason)
 		untrusted);
 }
 
+/* Closed on record; the slot stays while alerts fire, so that it is told once. */
 static void leave_alone(struct engine *e, struct slot *s, const struct guard *g)
 {
 	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX];
-	struct record *r = engine_emit(e, s, RECORD_KIND_DECISION);
+	struct record *r;
 
+	s->stage = STAGE_LEFT;
+	s->due_ns = CLOCK_NEVER_NS;
+	if (str_equal(s->left_by, g->by) && !incident_state_is_open(s->incident.state))
+		return;
+	(void)str_copy(s->left_by, sizeof(s->left_by), g->by);
+	r = engine_emit(e, s, RECORD_KIND_DECISION);
 	r->decision.verdict = DECISION_DENY;
 	(void)str_copy(r->decision.by, sizeof(r->decision.by), g->by);
 	(void)str_copy(r->decision.text, sizeof(r->decision.text), g->text);
+	s->last_id = r->id;
 	narrate(e, s, LOG_INFO, MESSAGE_ID_INCIDENT_LEFT_ALONE, "%s is left alone: %s.",
 		narrate_subject(s, subject, sizeof(subject)), g->text);
-	incident_close(e, s, INCIDENT_STATE_CLEARED, g->text);
+	incident_set_state(e, s, INCIDENT_STATE_CLEARED, "%s", g->text);
 }
 
 void diagnose_run(struct engine *e, struct slot *s)

@@ -153,6 +153,7 @@ static void slot_due(struct engine *e, struct slot *s)
 	switch (s->stage) {
 	case STAGE_FREE:
 	case STAGE_REST:
+	case STAGE_LEFT:
 	case _STAGE_MAX:
 		s->due_ns = CLOCK_NEVER_NS;
 		return;
@@ -229,13 +230,23 @@ static void fill_record(const struct engine *e, const struct slot *s, struct rec
 	ret->incident = s->incident;
 }
 
-size_t engine_list_incidents(const struct engine *e, struct record *ret, size_t max)
+/* Copies the slots whose incident is open, or those whose is not. */
+static size_t list_slots(const struct engine *e, bool open, struct record *ret, size_t max)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < ELEMENTSOF(e->slots) && n < max; i++)
-		if (e->slots[i].stage != STAGE_FREE)
+		if (e->slots[i].stage != STAGE_FREE &&
+		    incident_state_is_open(e->slots[i].incident.state) == open)
 			fill_record(e, &e->slots[i], &ret[n++]);
+	return n;
+}
+
+size_t engine_list_incidents(const struct engine *e, struct record *ret, size_t max)
+{
+	size_t n = list_slots(e, true, ret, max);
+
+	n += list_slots(e, false, ret + n, max - n);
 	for (uint32_t i = 0; i < e->n_closed && i < ENGINE_CLOSED_MAX && n < max; i++)
 		ret[n++] = e->closed[(e->n_closed - 1 - i) % ENGINE_CLOSED_MAX];
 	return n;

@@ -151,7 +151,10 @@ void guard_hold(struct engine *e, struct slot *s, const struct guard *g)
 		if (!is_systemd(s->hold_by) || !is_systemd(g->by))
 			s->hold_since_ns = e->now_ns;
 		(void)str_copy(s->hold_by, sizeof(s->hold_by), g->by);
-		incident_set_state(e, s, s->incident.state, "waiting: %s", g->text);
+		incident_set_state(e, s,
+				   incident_state_is_open(s->incident.state) ? s->incident.state :
+									       INCIDENT_STATE_OPEN,
+				   "waiting: %s", g->text);
 	}
 	if (g->patience_ns && e->now_ns - s->hold_since_ns >= g->patience_ns) {
 		(void)snprintf(reason, sizeof(reason), "%.400s, and that has not changed for %s",

@@ -153,6 +153,7 @@ static void revive(struct engine *e, struct slot *s)
 		break;
 	case STAGE_FREE:
 	case STAGE_REST:
+	case STAGE_LEFT:
 	case _STAGE_MAX:
 		s->due_ns = CLOCK_NEVER_NS;
 		break;

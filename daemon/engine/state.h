@@ -53,6 +53,7 @@ enum stage {
 	STAGE_VERIFY,  /* due: next look */
 	STAGE_REVERT,  /* due: ask what became of the revert */
 	STAGE_REST,    /* escalated: watched only */
+	STAGE_LEFT,    /* left alone and told so: closed, kept until its alerts are clear */
 	_STAGE_MAX,
 };
 
@@ -80,6 +81,7 @@ struct slot {
 	uint32_t n_alerts;
 	uint64_t onset_ns; /* first bad value, before the alert fired */
 	bool told_opened, withdrawing;
+	char left_by[RULE_NAME_MAX]; /* why it was left alone last */
 
 	uint32_t round, n_tries, n_redo;
 	char hold_by[RULE_NAME_MAX]; /* why it waits, since when */
@@ -198,6 +200,8 @@ struct slot *correlate_find(struct engine *e, const struct entity *primary);
 /* A new state and why, on record. */
 void incident_set_state(struct engine *e, struct slot *s, enum incident_state state,
 			const char *format, ...) _printf_(4, 5);
+/* Frees the slot of what is closed on record. */
+void incident_free(struct engine *e, struct slot *s);
 /* The end: RESOLVED or CLEARED; the slot is free afterwards. */
 void incident_close(struct engine *e, struct slot *s, enum incident_state state,
 		    const char *reason);
@@ -217,7 +221,7 @@ struct tally {
 	const struct runbook *runbook;
 	struct hypothesis hypothesis;
 	struct entity root;
-	bool has_root;
+	bool has_root, dead; /* dead: ruled out by what is there, whatever else may come */
 	evidence_set supports;
 	uint32_t sources; /* bit per enum source: of supporting items about the root */
 	uint32_t n_sources, n_trusted;

@@ -28,7 +28,7 @@
  *     - {inspector: proc_exit, fact: exit.signal, above: 0, weight: 2, against: 1}
  *   min_score: 4
  *   root: entity                              # or fact:NAME - a fact that names the unit at fault
- *   cause: "{entity} was ended by signal {exit.signal}"
+ *   cause: "its main process was ended[ by signal {exit.signal}]"   # [] goes without its facts
  *   plan:                                     # alternatives, first that is allowed is tried first
  *     - {action: unit.start, params: {unit: "$root"}}   # lease_s: 900 = temporary, taken back then
  *   verify: {signal: endpoint.up_bool, above: 0.5, settle_s: 2, sustain_s: 5, within_s: 30}
