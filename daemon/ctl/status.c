@@ -81,9 +81,9 @@ static void print_mode(const struct ctl *ctl, const struct view *v)
 	}
 	printf("%12s: %s%s\n", "Mode", json_text(v->executor, "mode", "?"),
 	       paused ? " (paused: aiopsctl resume)" : "");
-	if (json_text(v->executor, "policy_error", "")[0])
+	if (json_text(json_member(v->executor, "policy"), "error", "")[0])
 		printf("%12s: %s%s%s\n", "Policy", colour_on(ctl, COLOUR_RED),
-		       json_text(v->executor, "policy_error", ""), colour_off(ctl));
+		       json_text(json_member(v->executor, "policy"), "error", ""), colour_off(ctl));
 }
 
 static void print_managed(const struct ctl *ctl, const struct view *v)
