@@ -271,5 +271,5 @@ int main(void)
 		TREE_TEST(one_bad_file_fails_the_whole_policy),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, tree_become_root, NULL);
 }

@@ -18,3 +18,7 @@ void tree_write(const struct tree *t, const char *path, const char *text);
 
 void tree_link(const struct tree *t, const char *path, const char *target);
 void tree_chmod(const struct tree *t, const char *path, mode_t mode);
+
+/* cmocka group setup: makes an ordinary user root of a user namespace, whose files are root's there.
+ * Where that is not allowed, geteuid() stays what it was and tests that need root skip. */
+int tree_become_root(void **state);
