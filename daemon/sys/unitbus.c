@@ -42,9 +42,27 @@ struct unitbus_call {
 	void *userdata;
 };
 
+/* Asks the bus itself to pass on, or no longer, ends of this unit's jobs. sd_bus_add_match() cannot: it
+ * checks argument 2 once more by itself and stops at argument 0, which is no string. */
+static int call_job_match(struct unitbus_unit *u, const char *method, sd_bus_slot **slot,
+			  sd_bus_message_handler_t fn)
+{
+	char rule[768] = "";
+
+	str_append(rule, sizeof(rule),
+		   "type='signal',sender='" SYSTEMD_NAME "',path='" SYSTEMD_PATH
+		   "',interface='" MANAGER_INTERFACE "',member='JobRemoved',arg2='%s'",
+		   u->name);
+	return sd_bus_call_method_async(u->b->bus, slot, "org.freedesktop.DBus",
+					"/org/freedesktop/DBus", "org.freedesktop.DBus", method, fn,
+					u, "s", rule);
+}
+
 /* Stops what is under way on the old connection, so that no callback comes from it. */
 static void unit_unhook(struct unitbus_unit *u)
 {
+	if (u->job_slot && u->b->is_up)
+		(void)call_job_match(u, "RemoveMatch", NULL, NULL);
 	u->changed_slot = sd_bus_slot_unref(u->changed_slot);
 	u->job_slot = sd_bus_slot_unref(u->job_slot);
 	u->query_slot = sd_bus_slot_unref(u->query_slot);
@@ -164,11 +182,21 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
-static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+/* JobRemoved(u id, o job, s unit, s result), of our units alone. A filter sees every message: others go
+ * on to whom they are for. */
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	(void)m;
+	struct unitbus *b = userdata;
+	const char *unit = NULL;
+
 	(void)error;
-	unit_query(userdata);
+	if (sd_bus_message_is_signal(m, MANAGER_INTERFACE, "JobRemoved") <= 0)
+		return 0;
+	if (sd_bus_message_skip(m, "uo") < 0 || sd_bus_message_read(m, "s", &unit) < 0)
+		return 0;
+	for (size_t i = 0; i < b->n_units; i++)
+		if (str_equal(b->units[i].name, unit))
+			unit_query(&b->units[i]);
 	return 0;
 }
 
@@ -206,7 +234,6 @@ static int on_unit_match_installed(sd_bus_message *m, void *userdata, sd_bus_err
  * come from our own reading of an unloaded unit, over and over. */
 static int unit_hook(struct unitbus_unit *u)
 {
-	char rule[768] = "";
 	int r;
 
 	r = sd_bus_match_signal_async(u->b->bus, &u->changed_slot, SYSTEMD_NAME, u->path,
@@ -214,12 +241,7 @@ static int unit_hook(struct unitbus_unit *u)
 				      on_unit_match_installed, u);
 	if (r < 0)
 		return r;
-	str_append(rule, sizeof(rule),
-		   "type='signal',sender='" SYSTEMD_NAME "',path='" SYSTEMD_PATH
-		   "',interface='" MANAGER_INTERFACE "',member='JobRemoved',arg2='%s'",
-		   u->name);
-	r = sd_bus_add_match_async(u->b->bus, &u->job_slot, rule, on_job_removed,
-				   on_unit_match_installed, u);
+	r = call_job_match(u, "AddMatch", &u->job_slot, on_unit_match_installed);
 	if (r < 0)
 		return r;
 	unit_query(u);
@@ -260,6 +282,8 @@ static int start_bus(struct unitbus *b)
 		r = sd_bus_set_address(b->bus, b->address);
 	if (r >= 0)
 		r = sd_bus_set_bus_client(b->bus, true);
+	if (r >= 0)
+		r = sd_bus_add_filter(b->bus, NULL, on_message, b);
 	if (r >= 0)
 		r = sd_bus_start(b->bus);
 	if (r >= 0)
