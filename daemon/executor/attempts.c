@@ -191,7 +191,7 @@ int entry_check(const struct entry *e, struct err *reterr)
 		field = "target_key";
 	else if (!is_key_or_empty(e->revert_key, sizeof(e->revert_key)))
 		field = "revert_key";
-	else if (e->asked > 1 || e->by_person > 1 || e->revert_wanted > 1)
+	else if (e->asked > 1 || e->answered > 1 || e->by_person > 1 || e->revert_wanted > 1)
 		field = "asked";
 	else if (!str_is_terminated(e->approver, sizeof(e->approver)) ||
 		 !str_is_terminated(e->reason, sizeof(e->reason)) ||

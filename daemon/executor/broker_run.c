@@ -141,7 +141,7 @@ void broker_start(struct broker *b, struct entry *e)
 		r = b->ops->save_budget(b->userdata, &b->budget, &err);
 	}
 	if (r == 0)
-		r = broker_keep(b, e, &err);
+		r = b->ops->persist(b->userdata, e, &err);
 	if (r < 0) {
 		broker_end(b, e, ATTEMPT_PHASE_FAILED, r, err_text(&err));
 		return;
@@ -159,6 +159,7 @@ void broker_start_answered(struct broker *b, const char *key, int r, const struc
 		end_unbegun(b, e, r, err_text(err));
 		return;
 	}
+	e->answered = true;
 	e->due_ns = b->now_ns + BROKER_CLAIM_MAX_NS;
 	broker_look(b, key);
 }
@@ -236,8 +237,11 @@ static void due(struct broker *b, struct entry *e)
 		broker_end(b, e, ATTEMPT_PHASE_DENIED, -ETIME, e->decision.text);
 		return;
 	case ATTEMPT_PHASE_STARTING:
-		end_unbegun(b, e, -ETIMEDOUT,
-			    "start step: systemd did not begin it in time, nothing was changed");
+		end_unbegun(
+			b, e, -ETIMEDOUT,
+			e->answered ?
+				"start step: systemd did not begin it in time, nothing was changed" :
+				"start step: no answer over D-Bus in time, nothing was changed");
 		return;
 	case ATTEMPT_PHASE_CLAIMED:
 	case ATTEMPT_PHASE_CHECKED:
