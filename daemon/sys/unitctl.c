@@ -190,6 +190,7 @@ static int read_facts(sd_bus *bus, const char *path, const char *unit, struct un
 		char *ret;
 		size_t size;
 	} strings[] = {
+		{ "Id", f->id, sizeof(f->id) },
 		{ "LoadState", f->load_state, sizeof(f->load_state) },
 		{ "ActiveState", f->active_state, sizeof(f->active_state) },
 		{ "SubState", f->sub_state, sizeof(f->sub_state) },
@@ -387,6 +388,9 @@ int unit_facts_check(const struct unit_facts *f, const char *unit, struct err *r
 	if (!str_equal(f->load_state, "loaded"))
 		return err_set(reterr, -ENOENT, "check unit '%s': it is %s", unit,
 			       f->load_state[0] ? f->load_state : "not loaded");
+	if (!str_equal(f->id, unit))
+		return err_set(reterr, -EPERM, "check unit '%s': it is another name of '%s'", unit,
+			       f->id);
 	if (f->job_id != 0)
 		return err_set(reterr, -EBUSY, "check unit '%s': systemd is at work on it", unit);
 	if (f->freezer_state[0] && !str_equal(f->freezer_state, "running"))

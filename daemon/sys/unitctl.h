@@ -16,6 +16,7 @@
 #define UNITCTL_RELOAD_MAX_NS (90 * NS_PER_S) /* a reload answers when every unit is read again */
 
 struct unit_facts {
+	char id[256]; /* its own name: an alias's is that of the unit behind it */
 	char load_state[32], active_state[32], sub_state[32], result[32], unit_file_state[32];
 	char freezer_state[32];
 	char invocation_id[STR_HEX128_MAX]; /* "" before the first start */
@@ -55,7 +56,8 @@ int unitctl_kill(void *bus, const char *unit, const char *who, int signal_number
 int unitctl_reload(void *bus, struct err *reterr) _warn_unused_;
 
 /* May a person's or agent's action touch it? Refuses a unit that does not exist, is masked, has a
- * pending job or is frozen by systemd (an administrator's intent). Returns 0; -ENOENT, -EPERM, -EBUSY with
+ * pending job or is frozen by systemd (an administrator's intent), and another name of a unit: the
+ * policy and the protected list go by the unit's own. Returns 0; -ENOENT, -EPERM, -EBUSY with
  * the reason. Pure. */
 int unit_facts_check(const struct unit_facts *f, const char *unit,
 		     struct err *reterr) _warn_unused_;
