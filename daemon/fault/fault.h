@@ -39,6 +39,25 @@ int fault_run(struct fault *f, struct err *reterr) _warn_unused_;
 int fault_clear(struct fault *f, struct err *reterr) _warn_unused_;
 int fault_describe(FILE *out) _warn_unused_;
 
+/* Gives up, for good, every system call that ending a fault does not need. Returns 0; -errno. */
+int fault_confine(struct err *reterr) _warn_unused_;
+
+/* A file chaos.d/NAME.yaml, root-owned; nothing is installed that switches faults on but by a
+ * sandbox target:
+ *
+ *   enabled: true
+ *   units: [aiops-target-*.service]   # names as in glob(7); without it any that is not protected
+ *
+ * A later file that says no takes back what the others said. */
+struct fault_permit {
+	const char *unit; /* NULL: the host */
+	bool is_enabled, is_allowed;
+};
+
+/* Adds what one file says. Returns 0; -EBADMSG, -EINVAL with FILE:LINE:COLUMN. */
+int fault_permit_parse(const char *file_name, const char *text, size_t length,
+		       struct fault_permit *g, struct err *reterr) _warn_unused_;
+
 /* May this fault be injected on this host now, as far as configuration and other faults go? unit may
  * be NULL. Reads only. Returns 0; -EPERM; -EBUSY; -errno with the reason. */
 int fault_gate(const struct fault *f, const char *unit, struct err *reterr) _warn_unused_;

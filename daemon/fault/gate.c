@@ -13,18 +13,8 @@
 
 #define CHAOS_TEXT_MAX (16 * 1024) /* bytes of one file */
 
-/* chaos.d/NAME.yaml, root-owned; nothing is installed that switches it on but by a sandbox target:
- *
- *   enabled: true
- *   units: [aiops-target-*.service]   # names as in glob(7); without it any that is not protected
- */
-struct gate {
-	const char *unit; /* NULL: the host */
-	bool is_enabled, is_allowed;
-};
-
-static int read_units(const struct yaml_doc *doc, const struct yaml_node *units, struct gate *g,
-		      struct err *reterr)
+static int read_units(const struct yaml_doc *doc, const struct yaml_node *units,
+		      struct fault_permit *g, struct err *reterr)
 {
 	if (units->kind != YAML_KIND_SEQUENCE)
 		return yaml_error(doc, units, -EINVAL, reterr, "'units' is no list");
@@ -37,15 +27,14 @@ static int read_units(const struct yaml_doc *doc, const struct yaml_node *units,
 	return 0;
 }
 
-static int parse(const struct confdir_file *file, const char *text, size_t length, void *userdata,
-		 struct err *reterr)
+int fault_permit_parse(const char *file_name, const char *text, size_t length,
+		       struct fault_permit *g, struct err *reterr)
 {
 	static const char *const keys[] = { "enabled", "units", NULL };
 	_cleanup_(yaml_doc_freep) struct yaml_doc *doc = NULL;
 	const struct yaml_node *root, *units;
-	struct gate *g = userdata;
 	bool is_enabled = false;
-	int r = yaml_parse(file->path, text, length, &doc, reterr);
+	int r = yaml_parse(file_name, text, length, &doc, reterr);
 
 	if (r < 0)
 		return r;
@@ -68,11 +57,17 @@ static int parse(const struct confdir_file *file, const char *text, size_t lengt
 	return 0;
 }
 
+static int parse_file(const struct confdir_file *file, const char *text, size_t length,
+		      void *userdata, struct err *reterr)
+{
+	return fault_permit_parse(file->path, text, length, userdata, reterr);
+}
+
 static int check_configuration(int root_fd, const char *unit, struct err *reterr)
 {
 	static const struct confdir_kind kind = { "chaos", ".yaml", CHAOS_TEXT_MAX, true };
-	struct gate g = { .unit = unit };
-	int r = confdir_load(root_fd, &kind, parse, &g, reterr);
+	struct fault_permit g = { .unit = unit };
+	int r = confdir_load(root_fd, &kind, parse_file, &g, reterr);
 
 	if (r < 0)
 		return r;

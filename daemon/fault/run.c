@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "fault/fault.h"
+#include "sys/sandbox.h"
 #include "sys/unitctl.h"
 
 #define TICK_USEC        (NS_PER_S / 2 / NS_PER_US)
@@ -171,6 +172,16 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		       sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* What is left to do once a fault is injected: look at it and end it. No new program, no new process,
+ * no BPF. */
+int fault_confine(struct err *reterr)
+{
+	static const char *const syscalls[] = { "socket", "pidfd_open", "pidfd_send_signal",
+						"wait4", NULL };
+
+	return sandbox_enter(syscalls, reterr);
+}
+
 /* Until the deadline, SIGTERM, the stop file, or there is nothing left to end. */
 static int hold(struct fault *f, struct err *reterr)
 {
@@ -267,7 +278,9 @@ int fault_run(struct fault *f, struct err *reterr)
 	r = inject(f, reterr);
 	if (r < 0)
 		return r;
-	r = hold(f, reterr);
+	r = fault_confine(reterr);
+	if (r == 0)
+		r = hold(f, reterr);
 	say_no_effect(f);
 	if (r < 0) {
 		struct err ignored = { 0 };

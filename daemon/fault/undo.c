@@ -87,6 +87,9 @@ int fault_clear(struct fault *f, struct err *reterr)
 	int has_status = fault_read_status(f, &err);
 	int r;
 
+	/* An end that cannot be confined is still an end. */
+	if (fault_confine(reterr) < 0)
+		log_line(LOG_WARNING, "%s, ignoring", err_text(reterr));
 	if (has_status < 0) {
 		log_line(LOG_WARNING, "%s, ignoring", err_text(&err));
 		f->status = (struct fault_status){ 0 };
