@@ -21,7 +21,9 @@
 bool evidence_is_trusted(const struct evidence *evidence)
 {
 	/* The journal's text is untrusted whoever vouches for it. */
-	return evidence->provenance != PROVENANCE_UNTRUSTED && evidence->source != SOURCE_JOURNAL;
+	return evidence->provenance > PROVENANCE_UNTRUSTED &&
+	       evidence->provenance < _PROVENANCE_MAX && evidence->source != SOURCE_JOURNAL &&
+	       (unsigned)evidence->source < _SOURCE_MAX;
 }
 
 bool diagnose_is_candidate(const struct slot *s, const struct runbook *r)
