@@ -147,3 +147,20 @@ const struct alert *alerts_find(const struct alerts *a, const char *id)
 			return &a->v[i];
 	return NULL;
 }
+
+int alert_lint(const struct alert *a, const struct signal_spec *signals, const char *const rules[],
+	       struct err *reterr)
+{
+	bool has_signal = !signals, has_rule = !rules;
+
+	for (const struct signal_spec *s = signals; s && s->name; s++)
+		has_signal |= str_equal(s->name, a->signal);
+	for (size_t i = 0; rules && rules[i]; i++)
+		has_rule |= str_equal(rules[i], a->rule);
+	if (!has_signal)
+		return err_set(reterr, -EINVAL, "alert '%s': no probe has a signal '%s'", a->id,
+			       a->signal);
+	if (!has_rule)
+		return err_set(reterr, -EINVAL, "alert '%s': no rule '%s'", a->id, a->rule);
+	return 0;
+}

@@ -60,3 +60,8 @@ int alert_parse(const char *file_name, const char *text, size_t length, struct a
 int alerts_load(int root_fd, struct alerts *ret, struct err *reterr) _warn_unused_;
 void alerts_done(struct alerts *a);
 const struct alert *alerts_find(const struct alerts *a, const char *id);
+
+/* Checks that the alert's signal and rule exist. signals ends with .name == NULL, rules with NULL;
+ * a NULL table is not checked against. Returns 0; -EINVAL naming the alert and what is not there. */
+int alert_lint(const struct alert *a, const struct signal_spec *signals, const char *const rules[],
+	       struct err *reterr) _warn_unused_;

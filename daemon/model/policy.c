@@ -162,6 +162,20 @@ void policy_done(struct policy *p)
 	*p = (struct policy){ 0 };
 }
 
+int policy_lint(const struct policy *p, const struct action_info *actions, struct err *reterr)
+{
+	for (uint32_t i = 0; i < p->n_rules; i++) {
+		const struct action_info *a = actions;
+
+		while (a->name && !str_equal(a->name, p->rules[i].action))
+			a++;
+		if (!a->name)
+			return err_set(reterr, -EINVAL, "%s: no action '%s'", p->rules[i].origin,
+				       p->rules[i].action);
+	}
+	return 0;
+}
+
 static bool rule_matches(const struct policy_rule *rule, const struct services *services,
 			 const char *action, const char *unit)
 {

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/action_info.h"
 #include "model/record.h"
 #include "model/service.h"
 
@@ -60,6 +61,11 @@ int policy_load(int root_fd, struct policy *ret, struct err *reterr) _warn_unuse
 int policy_parse(const char *file_name, const char *text, size_t length, struct policy *p,
 		 struct err *reterr) _warn_unused_;
 void policy_done(struct policy *p);
+
+/* Checks that the actions the rules name exist: a misspelt one would allow nothing and say nothing.
+ * actions ends with .name == NULL. Returns 0; -EINVAL with FILE:LINE. */
+int policy_lint(const struct policy *p, const struct action_info *actions,
+		struct err *reterr) _warn_unused_;
 
 /* Pure. What the policy says of this action on this unit for the given origin of the wish: fills
  * *ret with allow, ask, suggest or deny and the rule that said so. runbook_autonomy caps it (pass

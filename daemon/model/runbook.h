@@ -163,11 +163,13 @@ struct inspector_info {
 };
 
 /* What runbooks may name. A NULL table is not checked against. */
+#define RUNBOOK_INSPECTOR_TABLES 2 /* the agent's and the recorder's */
+
 struct runbook_names {
 	const struct alerts *alerts;
 	const struct action_info *actions;
 	const struct fault_info *faults;
-	const struct inspector_info *inspectors;
+	const struct inspector_info *inspectors[RUNBOOK_INSPECTOR_TABLES];
 	const struct signal_spec *signals; /* of the probes */
 };
 

@@ -48,9 +48,10 @@ static bool is_signal_inspector(const char *inspector)
 
 static const struct inspector_info *find_inspector(const struct lint *l, const char *name)
 {
-	for (const struct inspector_info *i = l->names->inspectors; i && i->name; i++)
-		if (str_equal(i->name, name))
-			return i;
+	for (size_t t = 0; t < RUNBOOK_INSPECTOR_TABLES; t++)
+		for (const struct inspector_info *i = l->names->inspectors[t]; i && i->name; i++)
+			if (str_equal(i->name, name))
+				return i;
 	return NULL;
 }
 
@@ -62,7 +63,7 @@ static int check_clause(const struct lint *l, const struct clause *c)
 		return is_signal(l, c->fact) ?
 			       0 :
 			       complain(l, c->line, "no probe has a signal '%s'", c->fact);
-	if (!l->names->inspectors)
+	if (!l->names->inspectors[0])
 		return 0;
 	if (!i)
 		return complain(l, c->line, "no inspector '%s'", c->inspector);
@@ -100,7 +101,8 @@ static bool clauses_state(const struct lint *l, const struct clause *clauses, ui
 /* Whether what this runbook collects can say this. */
 static bool is_stated(const struct lint *l, const char *fact)
 {
-	return !l->names->inspectors || clauses_state(l, l->r->evidence, l->r->n_evidence, fact) ||
+	return !l->names->inspectors[0] ||
+	       clauses_state(l, l->r->evidence, l->r->n_evidence, fact) ||
 	       clauses_state(l, l->r->exclude, l->r->n_exclude, fact);
 }
 

@@ -52,3 +52,6 @@ struct sample {
 	uint64_t t_ns; /* CLOCK_BOOTTIME */
 	double value;
 };
+
+/* What the gateway's checks of endpoints emit, as a probe's table; ends with .name == NULL. */
+extern const struct signal_spec endpoint_signals[];

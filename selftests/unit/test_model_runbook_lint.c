@@ -34,9 +34,8 @@ static const struct signal_spec top_facts[] = { { .name = "top.pct" },
 						{ .name = "top.unit" },
 						{ .name = NULL } };
 static const struct signal_spec status_facts[] = { { .name = "unit.result" }, { .name = NULL } };
-static const struct inspector_info inspectors[] = { { "top", top_facts },
-						    { "unit_status", status_facts },
-						    { NULL, NULL } };
+static const struct inspector_info top[] = { { "top", top_facts }, { NULL, NULL } };
+static const struct inspector_info status[] = { { "unit_status", status_facts }, { NULL, NULL } };
 
 static const struct signal_spec signal_table[] = { { .name = "endpoint.up_bool" },
 						   { .name = "host.load1" },
@@ -50,7 +49,7 @@ static const struct runbook_names everything = {
 	.alerts = &alerts,
 	.actions = actions,
 	.faults = faults,
-	.inspectors = inspectors,
+	.inspectors = { top, status },
 	.signals = signal_table,
 };
 
