@@ -80,7 +80,8 @@ int BPF_PROG(runqlat_switch, bool preempt, struct task_struct *prev, struct task
 	if (!hist)
 		return 0;
 	slot = now > queued ? ceil_log2(to_us(now - queued)) : 0;
-	if (slot < RUNQLAT_SLOTS)
-		hist->slots[slot]++;
+	/* A mask, not a comparison: the verifier of 6.1 loses track of a register that was compared before
+	 * it was moved. */
+	hist->slots[slot & (RUNQLAT_SLOTS - 1)]++;
 	return 0;
 }
