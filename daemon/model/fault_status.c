@@ -79,9 +79,19 @@ static int get_text(struct json_object *o, const char *key, char *ret, size_t si
 
 	if (r < 0)
 		return r;
+	if (!str_is_clean_utf8(s, strlen(s)))
+		return err_set(reterr, -EINVAL, "field '%s': control characters", key);
 	return str_copy(ret, size, s) < 0 ?
 		       err_set(reterr, -EINVAL, "field '%s': over %zu bytes", key, size - 1) :
 		       0;
+}
+
+/* Escaped, an error's text may be longer than it was: the front of it will do. */
+static int get_explanation(struct json_object *o, struct fault_status *s, struct err *reterr)
+{
+	int r = get_text(o, "text", s->text, sizeof(s->text), reterr);
+
+	return r == -EINVAL && s->text[0] ? 0 : r;
 }
 
 static int get_u64(struct json_object *o, const char *key, uint64_t *ret, struct err *reterr)
@@ -139,7 +149,7 @@ static int get_all(struct json_object *o, struct fault_status *s, struct err *re
 	r = r < 0 ? r : get_text(o, "unit", s->unit, sizeof(s->unit), reterr);
 	r = r < 0 ? r : get_text(o, "params", s->params, sizeof(s->params), reterr);
 	r = r < 0 ? r : get_text(o, "requester", s->requester, sizeof(s->requester), reterr);
-	r = r < 0 ? r : get_text(o, "text", s->text, sizeof(s->text), reterr);
+	r = r < 0 ? r : get_explanation(o, s, reterr);
 	r = r < 0 ? r : get_enums(o, s, reterr);
 	r = r < 0 ? r : json_get_i64(o, "error", &error, reterr);
 	r = r < 0 ? r : get_u64(o, "duration_ns", &s->duration_ns, reterr);
