@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/message_id.h"
+#include "ops/describe.h"
 
 static int help(void)
 {
@@ -42,6 +43,16 @@ static int parse_options(int argc, char **argv, struct agent *a)
 		else
 			verb = c;
 	return optind < argc ? '?' : verb;
+}
+
+/* For the build and its lint; not in --help. */
+static int describe(void)
+{
+	describe_head(stdout);
+	describe_inspectors(stdout, "agent_inspectors", inspector_registry);
+	describe_signals(stdout, "agent_signals", probe_registry);
+	describe_rules(stdout, "agent_rules", rule_registry);
+	return fflush(stdout) != 0;
 }
 
 static int check(const struct agent *a)
@@ -87,6 +98,8 @@ int main(int argc, char **argv)
 		.root = "/", .runtime_dir = AIOPS_RUNDIR, .root_fd = -EBADF, .state_fd = -EBADF
 	};
 
+	if (argc == 2 && str_equal(argv[1], "describe"))
+		return describe();
 	switch (parse_options(argc, argv, &a)) {
 	case 0:
 		return run(&a);

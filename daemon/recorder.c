@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/log.h"
+#include "ops/describe.h"
 #include "recorder/recorder.h"
 #include "sys/sandbox.h"
 
@@ -66,12 +67,23 @@ static int run(struct recorder *r, struct err *reterr)
 	return q < 0 ? err_set(reterr, q, "run event loop: %s", strerror(-q)) : 0;
 }
 
+/* For the build and its lint; not in --help. */
+static int describe(void)
+{
+	describe_head(stdout);
+	describe_inspectors(stdout, "recorder_inspectors", recorder_inspector_registry);
+	return fflush(stdout) != 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct recorder recorder = { .root_fd = -EBADF };
 	struct err err = { 0 };
-	int r = parse_options(argc, argv);
+	int r;
 
+	if (argc == 2 && str_equal(argv[1], "describe"))
+		return describe();
+	r = parse_options(argc, argv);
 	if (r == 'h')
 		return help();
 	if (r == 'v')
