@@ -11,7 +11,26 @@ from rig import BUILD, Failure, check
 
 # What changes a file, a lock or a directory. Between two of these nothing can be seen from outside.
 CHANGES = ("openat", "write", "linkat", "unlinkat", "renameat", "mkdirat", "fsync", "fchmod", "flock",
-           "ftruncate")
+           "ftruncate", "sendmsg", "sendto", "bind", "unlink")
+
+
+def changes_in(trace, everything=False):
+    """The (call, n) of strace's output at which something changes, or all of them."""
+    seen = collections.Counter()
+    found = []
+    for line in trace.splitlines():
+        m = re.match(r"(?:\d+ +)?(\w+)\(", line)
+        if not m:
+            continue
+        call = m.group(1)
+        seen[call] += 1
+        # exec comes before we are, nothing comes after the end, and opening changes only what it makes.
+        if everything and call in ("execve", "exit_group", "exit"):
+            continue
+        if not everything and (call not in CHANGES or call == "openat" and "O_CREAT" not in line):
+            continue
+        found.append((call, seen[call]))
+    return found
 
 
 def points(argv, env=None, everything=False):
@@ -21,21 +40,7 @@ def points(argv, env=None, everything=False):
                          env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          errors="replace")
     check(log.returncode == 0, f"{argv[0]} alone: exit {log.returncode}: {log.stderr[-500:]}")
-    seen = collections.Counter()
-    found = []
-    for line in log.stdout.splitlines():
-        m = re.match(r"(?:\d+ +)?(\w+)\(", line)
-        if not m:
-            continue
-        call = m.group(1)
-        seen[call] += 1
-        # exec comes before we are, nothing comes after the end, and opening changes only what it makes.
-        if everything and call in ("execve", "exit_group", "exit"):
-            continue
-        if not everything and call == "openat" and "O_CREAT" not in line:
-            continue
-        found.append((call, seen[call]))
-    return found
+    return changes_in(log.stdout, everything)
 
 
 def killed_at(point, argv):
