@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* links: gen/action_table.o gen/fault_table.o gen/agent_table.o gen/recorder_table.o */
 /* What we ship parses, names only what exists, and allows no more than it says. */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,11 @@
 #include "model/alert.h"
 #include "model/policy.h"
 #include "model/runbook.h"
+
+extern const struct action_info action_table[];
+extern const struct inspector_info agent_inspectors[], recorder_inspectors[];
+extern const struct signal_spec agent_signals[];
+extern const char *const agent_rules[];
 
 /* Calls parse with each file that matches; returns how many there were. */
 static size_t each(const char *pattern,
@@ -52,12 +58,21 @@ static int parse_policy(const char *path, const char *text, size_t length, struc
 
 static int parse_alert(const char *path, const char *text, size_t length, struct err *err)
 {
-	return alert_parse(path, text, length, &alert_list[alerts.n++], err);
+	struct alert *a = &alert_list[alerts.n++];
+	int r = alert_parse(path, text, length, a, err);
+
+	return r < 0 ? r : alert_lint(a, agent_signals, agent_rules, err);
 }
 
 static int lint_runbook(const char *path, const char *text, size_t length, struct err *err)
 {
-	const struct runbook_names names = { .alerts = &alerts };
+	const struct runbook_names names = {
+		.alerts = &alerts,
+		.actions = action_table,
+		.faults = fault_table,
+		.inspectors = { agent_inspectors, recorder_inspectors },
+		.signals = agent_signals,
+	};
 	_cleanup_(runbook_done) struct runbook r = { 0 };
 	uint32_t n_matched = 0, n_rejected = 0;
 	int k = runbook_parse(path, text, length, &r, err);
@@ -113,6 +128,7 @@ static void the_policy_starts_the_dead_and_asks_for_the_rest(void **state)
 
 	(void)state;
 	assert_int_equal(each("packaging/conf/policy.d/*.yaml", parse_policy), 1);
+	assert_int_equal(policy_lint(&policy, action_table, NULL), 0);
 	assert_decision(&managed, "unit.start", "api.service", DECISION_ALLOW);
 	assert_decision(&managed, "unit.restart", "api.service", DECISION_ASK);
 	assert_decision(&managed, "unit.kill", "api.service", DECISION_ASK);
