@@ -124,6 +124,7 @@ struct table *table_new(const struct ctl *ctl, const struct table_column *column
 		abort();
 	(void)scols_table_set_column_separator(t->scols, "  ");
 	(void)scols_table_enable_noheadings(t->scols, !ctl->legend);
+	(void)scols_table_enable_noencoding(t->scols, true); /* table_cell() escapes, once */
 	(void)scols_table_enable_colors(t->scols, ctl->colour);
 	(void)scols_table_enable_nowrap(t->scols, ctl->full || !ctl->tty);
 	if (ctl->full || !ctl->tty)

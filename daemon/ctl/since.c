@@ -27,12 +27,13 @@ static int parse_date(const char *text, uint64_t *ret_us)
 	for (size_t i = 0; i < ELEMENTSOF(formats); i++) {
 		struct tm tm = { .tm_isdst = -1 };
 		const char *end = strptime(text, formats[i], &tm);
+		int day = tm.tm_mday;
 		time_t s;
 
 		if (!end || *end)
 			continue;
 		s = mktime(&tm);
-		if (s < 0)
+		if (s < 0 || tm.tm_mday != day) /* before the epoch; the 30th of February */
 			return -EINVAL;
 		*ret_us = (uint64_t)s * US_PER_S;
 		return 0;
