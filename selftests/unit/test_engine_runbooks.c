@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* links: gen/registry_rule.o selftests/unit/brain.o */
+/* The shipped runbooks and alerts: every fixture passes, and what they name fits together. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/state.h"
+#include "selftests/unit/brain.h"
+
+static void every_fixture_passes(void **state)
+{
+	const struct brain *b = *state;
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < b->runbooks.n; i++)
+		for (uint32_t k = 0; k < b->runbooks.v[i].n_tests; k++) {
+			struct err err = { 0 };
+			int r = engine_replay_runbook(&b->runbooks.v[i], k, &err);
+
+			if (r < 0 && r != -ENOENT)
+				fail_msg("%s: %s", b->runbooks.v[i].id, err_text(&err));
+			n += r == 0;
+		}
+	assert_true(n >= 16);
+}
+
+static void every_runbook_has_a_match_a_rejection_and_a_fault(void **state)
+{
+	const struct brain *b = *state;
+
+	assert_int_equal(b->runbooks.n, 4);
+	for (uint32_t i = 0; i < b->runbooks.n; i++) {
+		const struct runbook *r = &b->runbooks.v[i];
+		unsigned matched = 0, rejected = 0, faults = 0;
+
+		for (uint32_t k = 0; k < r->n_tests; k++) {
+			const struct runbook_test *t = &r->tests[k];
+
+			faults += t->fault[0] != '\0';
+			matched += !t->fault[0] && t->expect == RUNBOOK_EXPECT_MATCHED;
+			rejected += !t->fault[0] && t->expect == RUNBOOK_EXPECT_REJECTED;
+		}
+		assert_true(matched >= 1 && rejected >= 2 && faults >= 1);
+	}
+}
+
+static void a_fixture_that_is_wrong_says_by_how_much(void **state)
+{
+	const struct brain *b = *state;
+	struct runbook r = *runbooks_find(&b->runbooks, "service-crashed");
+	struct runbook_test t = r.tests[1];
+	struct err err = { 0 };
+
+	t.expect = RUNBOOK_EXPECT_REJECTED;
+	r.tests = &t;
+	r.n_tests = 1;
+	assert_int_equal(engine_replay_runbook(&r, 0, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "expected rejected, but it was matched: score 7 of 5"));
+	assert_int_equal(engine_replay_runbook(&r, 1, &err), -ENOENT);
+}
+
+static void every_runbook_passes_lint_and_plans(void **state)
+{
+	const struct brain *b = *state;
+	const struct runbook_names names = { .alerts = &b->alerts, .actions = brain_actions };
+	const struct entity entity = entity_make(ENTITY_KIND_UNIT, "x.service");
+	const struct entity root = entity_make(ENTITY_KIND_UNIT, "y.service");
+	struct err err = { 0 };
+	struct plan plan;
+
+	for (uint32_t i = 0; i < b->runbooks.n; i++) {
+		const struct runbook *r = &b->runbooks.v[i];
+
+		if (runbook_lint(r, &names, &err) < 0 ||
+		    plan_make(&b->config, r, 0, &entity, &root, &plan, &err) < 0)
+			fail_msg("%s", err_text(&err));
+		assert_string_equal(plan_target(&plan), "y.service");
+	}
+}
+
+/* Two runbooks that both reach their score on the same facts would make the cause "unknown". */
+static void no_fixture_matches_two_runbooks(void **state)
+{
+	const struct brain *b = *state;
+
+	for (uint32_t i = 0; i < b->runbooks.n; i++)
+		for (uint32_t k = 0; k < b->runbooks.v[i].n_tests; k++) {
+			const struct runbook_test *t = &b->runbooks.v[i].tests[k];
+
+			for (uint32_t j = 0; j < b->runbooks.n; j++) {
+				struct runbook other = b->runbooks.v[j];
+
+				if (i == j || t->fault[0] || t->expect == RUNBOOK_EXPECT_REJECTED)
+					continue;
+				other.tests = (struct runbook_test *)t;
+				other.n_tests = 1;
+				assert_int_equal(engine_replay_runbook(&other, 0, NULL), -EBADMSG);
+			}
+		}
+}
+
+static void every_alert_has_a_rule_a_reason_and_a_source(void **state)
+{
+	const struct brain *b = *state;
+
+	assert_int_equal(b->alerts.n, 5);
+	for (uint32_t i = 0; i < b->alerts.n; i++) {
+		assert_non_null(rule_find(b->alerts.v[i].rule));
+		assert_true(b->alerts.v[i].reason[0] && b->alerts.v[i].source[0]);
+	}
+}
+
+static void a_temporary_change_is_leased(void **state)
+{
+	const struct brain *b = *state;
+
+	for (uint32_t i = 0; i < b->runbooks.n; i++)
+		for (uint32_t k = 0; k < b->runbooks.v[i].n_plan; k++) {
+			const struct runbook_step *s = &b->runbooks.v[i].plan[k];
+
+			assert_int_equal(str_equal(s->action, "unit.set_cpu_quota"),
+					 s->lease_s > 0);
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_fixture_passes),
+		cmocka_unit_test(every_runbook_has_a_match_a_rejection_and_a_fault),
+		cmocka_unit_test(a_fixture_that_is_wrong_says_by_how_much),
+		cmocka_unit_test(every_runbook_passes_lint_and_plans),
+		cmocka_unit_test(no_fixture_matches_two_runbooks),
+		cmocka_unit_test(every_alert_has_a_rule_a_reason_and_a_source),
+		cmocka_unit_test(a_temporary_change_is_leased),
+	};
+
+	return cmocka_run_group_tests(tests, brain_setup, brain_teardown);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* links: gen/registry_rule.o selftests/unit/brain.o */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/state.h"
+#include "selftests/unit/brain.h"
+
+#define NOW_NS  (500 * NS_PER_S)
+#define WALL_US UINT64_C(1764000000000000)
+
+static uint8_t saved[ENGINE_SAVE_MAX];
+
+static struct engine *new_engine(void **state)
+{
+	const struct brain *b = *state;
+	struct engine *e = NULL;
+
+	assert_int_equal(engine_new(&b->config, &e, NULL), 0);
+	return e;
+}
+
+/* An engine with one open incident: api.service failed. */
+static struct engine *with_incident(void **state)
+{
+	struct engine *e = new_engine(state);
+	struct sample s = { .signal = "unit.failed_bool",
+			    .entity = { ENTITY_KIND_UNIT, "api.service" },
+			    .source = SOURCE_SYSTEMD,
+			    .provenance = PROVENANCE_SYSTEM,
+			    .t_ns = NOW_NS,
+			    .value = 1 };
+
+	engine_sample(e, &s, WALL_US);
+	assert_int_equal(engine_stats(e)->open, 1);
+	return e;
+}
+
+static void brings_back_an_open_incident(void **state)
+{
+	_cleanup_(engine_freep) struct engine *one = with_incident(state), *two = new_engine(state);
+	ssize_t size = engine_save(one, saved, sizeof(saved));
+	struct record a, b;
+
+	assert_true(size > 0);
+	assert_int_equal(engine_restore(two, saved, (size_t)size, NOW_NS, NULL), 0);
+	assert_int_equal(engine_list_incidents(one, &a, 1), 1);
+	assert_int_equal(engine_list_incidents(two, &b, 1), 1);
+	assert_int_equal(a.id, b.id);
+	assert_memory_equal(&a.incident, &b.incident, sizeof(a.incident));
+	assert_true(engine_next_ns(two) < CLOCK_NEVER_NS);
+}
+
+static void gives_no_id_twice_after_a_restart(void **state)
+{
+	_cleanup_(engine_freep) struct engine *one = with_incident(state), *two = new_engine(state);
+	ssize_t size = engine_save(one, saved, sizeof(saved));
+
+	assert_int_equal(engine_restore(two, saved, (size_t)size, NOW_NS, NULL), 0);
+	two->wall_us = 1; /* the clock was set back meanwhile */
+	assert_true(engine_new_id(two) > one->last_id);
+}
+
+static void does_not_clear_before_values_have_come(void **state)
+{
+	_cleanup_(engine_freep) struct engine *one = with_incident(state), *two = new_engine(state);
+	ssize_t size = engine_save(one, saved, sizeof(saved));
+
+	assert_int_equal(engine_restore(two, saved, (size_t)size, NOW_NS, NULL), 0);
+	engine_tick(two, NOW_NS + NS_PER_S, WALL_US);
+	assert_int_equal(engine_stats(two)->open, 1);
+	engine_tick(two, NOW_NS + 20 * NS_PER_S, WALL_US);
+	assert_int_equal(engine_stats(two)->open, 0);
+}
+
+static void refuses_every_cut_of_a_state(void **state)
+{
+	_cleanup_(engine_freep) struct engine *one = with_incident(state), *two = new_engine(state);
+	ssize_t size = engine_save(one, saved, sizeof(saved));
+
+	for (ssize_t n = 0; n < size; n += n < 200 ? 1 : 97)
+		assert_int_equal(engine_restore(two, saved, (size_t)n, NOW_NS, NULL), -EBADMSG);
+	assert_int_equal(engine_stats(two)->open, 0);
+}
+
+static void refuses_every_flipped_byte(void **state)
+{
+	_cleanup_(engine_freep) struct engine *one = with_incident(state), *two = new_engine(state);
+	ssize_t size = engine_save(one, saved, sizeof(saved));
+
+	for (ssize_t n = 0; n < size; n += n < 200 ? 1 : 97) {
+		saved[n] ^= 0x20;
+		assert_int_equal(engine_restore(two, saved, (size_t)size, NOW_NS, NULL), -EBADMSG);
+		saved[n] ^= 0x20;
+	}
+	assert_int_equal(engine_restore(two, saved, (size_t)size, NOW_NS, NULL), 0);
+}
+
+static void says_when_the_buffer_is_too_small(void **state)
+{
+	_cleanup_(engine_freep) struct engine *one = with_incident(state);
+
+	assert_int_equal(engine_save(one, saved, 16), -ENOSPC);
+	assert_int_equal(engine_save(one, saved, 300), -ENOSPC);
+}
+
+static void fits_when_everything_is_full(void **state)
+{
+	_cleanup_(engine_freep) struct engine *e = new_engine(state);
+
+	for (size_t i = 0; i < ENGINE_INCIDENTS_MAX; i++)
+		e->slots[i].stage = STAGE_REST;
+	for (size_t i = 0; i < ENGINE_LEASES_MAX; i++)
+		e->leases[i].used = true;
+	for (size_t i = 0; i < ENGINE_BREAKERS_MAX; i++)
+		e->breakers[i].unit[0] = 'x';
+	e->n_learnt = RUNBOOKS_MAX;
+	assert_true(engine_save(e, saved, ENGINE_SAVE_MAX) > 0);
+}
+
+static void keeps_windows_and_incidents_over_a_reload(void **state)
+{
+	const struct brain *b = *state;
+	_cleanup_(engine_freep) struct engine *e = with_incident(state);
+
+	assert_int_equal(engine_configure(e, &b->config, NULL), 0);
+	engine_tick(e, NOW_NS + NS_PER_S, WALL_US);
+	assert_int_equal(engine_stats(e)->open, 1);
+	assert_int_equal(e->n_firing, 1);
+}
+
+static void closes_what_is_no_longer_managed(void **state)
+{
+	const struct brain *b = *state;
+	_cleanup_(engine_freep) struct engine *e = with_incident(state);
+	struct services none = { 0 };
+	struct engine_config config = b->config;
+
+	config.services = &none;
+	assert_int_equal(engine_configure(e, &config, NULL), 0);
+	assert_int_equal(engine_stats(e)->open, 0);
+	assert_int_equal(e->n_firing, 0);
+	assert_int_equal(e->n_signals, 0);
+}
+
+static void drops_and_counts_when_nobody_takes_its_commands(void **state)
+{
+	_cleanup_(engine_freep) struct engine *e = with_incident(state);
+	struct sample s = { .signal = "unit.failed_bool",
+			    .entity = { ENTITY_KIND_UNIT, "api.service" },
+			    .t_ns = NOW_NS };
+	struct command c;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		s.t_ns += 100 * NS_PER_MS;
+		s.value = i % 2;
+		engine_sample(e, &s, WALL_US + i);
+		engine_tick(e, s.t_ns, WALL_US + i);
+	}
+	assert_true(engine_stats(e)->commands_dropped > 0);
+	while (engine_next_command(e, &c))
+		n++;
+	assert_int_equal(n, ENGINE_COMMANDS_MAX);
+}
+
+static void ignores_a_time_far_ahead(void **state)
+{
+	_cleanup_(engine_freep) struct engine *e = with_incident(state);
+	struct sample s = { .signal = "unit.failed_bool",
+			    .entity = { ENTITY_KIND_UNIT, "api.service" },
+			    .t_ns = UINT64_MAX - 5 };
+
+	engine_sample(e, &s, WALL_US);
+	assert_int_equal(e->now_ns, NOW_NS);
+	assert_int_equal(engine_stats(e)->open, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(brings_back_an_open_incident),
+		cmocka_unit_test(gives_no_id_twice_after_a_restart),
+		cmocka_unit_test(does_not_clear_before_values_have_come),
+		cmocka_unit_test(refuses_every_cut_of_a_state),
+		cmocka_unit_test(refuses_every_flipped_byte),
+		cmocka_unit_test(says_when_the_buffer_is_too_small),
+		cmocka_unit_test(fits_when_everything_is_full),
+		cmocka_unit_test(keeps_windows_and_incidents_over_a_reload),
+		cmocka_unit_test(closes_what_is_no_longer_managed),
+		cmocka_unit_test(drops_and_counts_when_nobody_takes_its_commands),
+		cmocka_unit_test(ignores_a_time_far_ahead),
+	};
+
+	return cmocka_run_group_tests(tests, brain_setup, brain_teardown);
+}
