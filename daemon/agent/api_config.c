@@ -41,6 +41,21 @@ int api_add_runbooks(const struct agent *a, struct json_object *o)
 	return 0;
 }
 
+static int add_alert(struct json_object *o, const struct alert *t)
+{
+	if (json_add_string(o, "id", t->id) < 0 || json_add_string(o, "summary", t->summary) < 0 ||
+	    json_add_string(o, "severity", severity_to_string(t->severity)) < 0 ||
+	    json_add_string(o, "signal", t->signal) < 0 ||
+	    json_add_string(o, "rule", t->rule) < 0 ||
+	    json_add_double(o, "threshold", t->threshold) < 0 ||
+	    json_add_bool(o, "below", t->below != 0) < 0 ||
+	    json_add_u64(o, "for_samples", t->m) < 0 || json_add_u64(o, "of_samples", t->n) < 0 ||
+	    json_add_string(o, "reason", t->reason) < 0 ||
+	    json_add_string(o, "source", t->source) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 int api_add_alerts(const struct agent *a, struct json_object *o)
 {
 	struct json_object *array = json_object_new_array();
@@ -48,20 +63,10 @@ int api_add_alerts(const struct agent *a, struct json_object *o)
 	if (!array || json_add(o, "alerts", array) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < a->config.alerts.n; i++) {
-		const struct alert *t = &a->config.alerts.v[i];
 		_cleanup_json_ struct json_object *one = json_object_new_object();
 
-		if (!one || json_add_string(one, "id", t->id) < 0 ||
-		    json_add_string(one, "summary", t->summary) < 0 ||
-		    json_add_string(one, "severity", severity_to_string(t->severity)) < 0 ||
-		    json_add_string(one, "signal", t->signal) < 0 ||
-		    json_add_string(one, "rule", t->rule) < 0 ||
-		    json_add_double(one, "threshold", t->threshold) < 0 ||
-		    json_add_bool(one, "below", t->below != 0) < 0 ||
-		    json_add_u64(one, "for_samples", t->m) < 0 ||
-		    json_add_u64(one, "of_samples", t->n) < 0 ||
-		    json_add_string(one, "reason", t->reason) < 0 ||
-		    json_add_string(one, "source", t->source) < 0 || api_append(array, &one) < 0)
+		if (!one || add_alert(one, &a->config.alerts.v[i]) < 0 ||
+		    api_append(array, &one) < 0)
 			return -ENOMEM;
 	}
 	return 0;
