@@ -62,27 +62,36 @@ static int parse_options(int argc, char **argv)
 	return 0;
 }
 
+static bool is_worker(const char *argv0)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+
+	return str_equal(slash ? slash + 1 : argv0, WORKER_NAME);
+}
+
+static int run_verb(const char *verb, const char *key)
+{
+	if (key && str_equal(verb, "run"))
+		return with_fault(key, fault_run);
+	if (key && str_equal(verb, "clear"))
+		return with_fault(key, fault_clear);
+	if (!key && str_equal(verb, "describe"))
+		return fault_describe(stdout) < 0;
+	(void)fputs("aiops-fault: see aiops-fault --help\n", stderr);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
-	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
-	const char *verb, *key;
 	int c;
 
-	if (argc > 0 && str_equal(slash ? slash + 1 : argv[0], WORKER_NAME))
+	if (is_worker(argv[0]))
 		return worker_main(argc, argv);
 	c = parse_options(argc, argv);
-	verb = argc - optind > 0 ? argv[optind] : "";
-	key = argc - optind == 2 ? argv[optind + 1] : NULL;
 	if (c == 'h')
 		return help();
 	if (c == 'v')
 		return puts("aiops-fault " AIOPS_VERSION) < 0;
-	if (c == 0 && key && str_equal(verb, "run"))
-		return with_fault(key, fault_run);
-	if (c == 0 && key && str_equal(verb, "clear"))
-		return with_fault(key, fault_clear);
-	if (c == 0 && !key && str_equal(verb, "describe"))
-		return fault_describe(stdout) < 0;
-	(void)fputs("aiops-fault: see aiops-fault --help\n", stderr);
-	return 2;
+	return run_verb(c == 0 && optind < argc ? argv[optind] : "",
+			argc - optind == 2 ? argv[optind + 1] : NULL);
 }
