@@ -11,6 +11,11 @@
 #include "model/runbook.h"
 #include "model/service.h"
 
+/* Generated: what the programs beside this one can do and state. */
+extern const struct action_info action_table[];
+extern const struct signal_spec agent_signals[];
+extern const char *const agent_rules[];
+
 static int parse_service(const char *path, const char *text, size_t size, struct err *reterr)
 {
 	struct service s = { 0 };
@@ -23,6 +28,8 @@ static int parse_policy(const char *path, const char *text, size_t size, struct 
 	struct policy p = { 0 };
 	int r = policy_parse(path, text, size, &p, reterr);
 
+	if (r >= 0)
+		r = policy_lint(&p, action_table, reterr);
 	policy_done(&p);
 	return r;
 }
@@ -30,8 +37,9 @@ static int parse_policy(const char *path, const char *text, size_t size, struct 
 static int parse_alert(const char *path, const char *text, size_t size, struct err *reterr)
 {
 	struct alert a = { 0 };
+	int r = alert_parse(path, text, size, &a, reterr);
 
-	return alert_parse(path, text, size, &a, reterr);
+	return r < 0 ? r : alert_lint(&a, agent_signals, agent_rules, reterr);
 }
 
 static int parse_runbook(const char *path, const char *text, size_t size, struct err *reterr)

@@ -13,7 +13,10 @@
 #include "ctl/output.h"
 #include "engine/engine.h"
 
-extern const struct action_info action_table[]; /* generated */
+/* Generated: what the programs beside this one can do and state. */
+extern const struct action_info action_table[];
+extern const struct inspector_info agent_inspectors[], recorder_inspectors[];
+extern const struct signal_spec agent_signals[];
 
 static int load(const struct ctl *ctl, struct runbooks *ret, struct err *reterr)
 {
@@ -130,35 +133,49 @@ static int finish(const struct ctl *ctl, struct tally *t)
 	return t->failed ? CTL_FAILED : CTL_OK;
 }
 
+static int load_alerts(const struct ctl *ctl, struct alerts *ret, struct err *reterr)
+{
+	_cleanup_close_ int root_fd = fd_open_dir(AT_FDCWD, ctl->root, reterr);
+
+	return root_fd < 0 ? root_fd : alerts_load(root_fd, ret, reterr);
+}
+
+/* Where no alert is installed, their names are not checked. */
 static void lint_one(const struct ctl *ctl, struct tally *t, const struct runbook *b)
 {
-	const struct runbook_names names = { .actions = action_table };
+	_cleanup_(alerts_done) struct alerts alerts = { 0 };
 	struct err err = { 0 };
+	int r = load_alerts(ctl, &alerts, &err);
+	const struct runbook_names names = {
+		.alerts = alerts.n > 0 ? &alerts : NULL,
+		.actions = action_table,
+		.faults = fault_table,
+		.inspectors = { agent_inspectors, recorder_inspectors },
+		.signals = agent_signals,
+	};
 
-	count_result(ctl, t, b->path, runbook_lint(b, &names, &err), &err);
+	if (r >= 0)
+		r = runbook_lint(b, &names, &err);
+	count_result(ctl, t, b->path, r, &err);
 }
 
 /* A file that is not installed: as it is being written. */
 static void lint_file(const struct ctl *ctl, struct tally *t, const char *path)
 {
-	struct confdir_file file = { 0 };
-	_cleanup_free_ char *text = NULL;
-	struct runbook b = { 0 };
+	_cleanup_(runbook_done) struct runbook b = { 0 };
+	_cleanup_free_ char *text = malloc(YAML_TEXT_MAX);
 	struct err err = { 0 };
-	size_t size = 0;
-	int r = str_copy(file.path, sizeof(file.path), path);
+	ssize_t size = text ? fd_read_file(AT_FDCWD, path, text, YAML_TEXT_MAX) : -ENOMEM;
+	int r;
 
-	if (r == 0)
-		r = confdir_read(AT_FDCWD, &file, YAML_TEXT_MAX, false, &text, &size, &err);
-	if (r >= 0)
-		r = runbook_parse(path, text, size, &b, &err);
-	if (r < 0) {
+	if (size < 0)
+		r = err_set(&err, (int)size, "read '%s': %s", path, strerror((int)-size));
+	else
+		r = runbook_parse(path, text, (size_t)size, &b, &err);
+	if (r < 0)
 		count_result(ctl, t, path, r, &err);
-		return;
-	}
-	(void)str_copy(b.path, sizeof(b.path), path);
-	lint_one(ctl, t, &b);
-	runbook_done(&b);
+	else
+		lint_one(ctl, t, &b);
 }
 
 static void test_one(const struct ctl *ctl, struct tally *t, const struct runbook *b)
