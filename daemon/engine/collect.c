@@ -135,7 +135,7 @@ static void add_signals(struct engine *e, struct slot *s, const struct clause *c
 
 static const struct runbook *runbook_at(const struct engine *e, uint32_t i)
 {
-	return e->config.runbooks && i < e->config.runbooks->n ? &e->config.runbooks->v[i] : NULL;
+	return i < e->config.runbooks->n ? &e->config.runbooks->v[i] : NULL;
 }
 
 /* The engine's own values first, then what is asked for. */

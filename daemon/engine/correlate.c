@@ -29,9 +29,9 @@ const struct service *correlate_service(const struct engine *e, const struct ent
 	const struct endpoint *endpoint = NULL;
 	const struct service *s = NULL;
 
-	if (e->config.services && entity->kind == ENTITY_KIND_ENDPOINT)
+	if (entity->kind == ENTITY_KIND_ENDPOINT)
 		s = services_find_endpoint(e->config.services, entity->name, &endpoint);
-	else if (e->config.services && entity->kind == ENTITY_KIND_UNIT)
+	else if (entity->kind == ENTITY_KIND_UNIT)
 		s = services_find_unit(e->config.services, entity->name);
 	if (ret_endpoint)
 		*ret_endpoint = endpoint;

@@ -117,11 +117,13 @@ static void count_sources(struct tally *t, const struct item *items, uint32_t n_
 {
 	for (uint32_t i = 0; i < n_items; i++) {
 		const struct evidence *evidence = &items[i].evidence;
-		uint32_t bit = UINT32_C(1) << (unsigned)evidence->source;
+		uint32_t bit;
 
-		if (!(t->supports >> i & 1) || (t->sources & bit) ||
-		    !evidence_is_trusted(evidence) ||
+		if (!(t->supports >> i & 1) || !evidence_is_trusted(evidence) ||
 		    !item_is_about(&items[i], entity, &t->root, t->runbook->root_fact))
+			continue;
+		bit = UINT32_C(1) << (unsigned)evidence->source;
+		if (t->sources & bit)
 			continue;
 		t->sources |= bit;
 		t->n_sources++;
@@ -363,7 +365,7 @@ void diagnose_run(struct engine *e, struct slot *s)
 		guard_hold(e, s, &hands_off);
 		return;
 	}
-	for (uint32_t i = 0; e->config.runbooks && i < e->config.runbooks->n; i++) {
+	for (uint32_t i = 0; i < e->config.runbooks->n; i++) {
 		struct tally t;
 
 		if (!diagnose_is_candidate(s, &e->config.runbooks->v[i]))

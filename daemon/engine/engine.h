@@ -25,7 +25,8 @@
 
 struct engine;
 
-/* Borrowed until engine_configure() is called again or the engine is freed. */
+/* Borrowed until engine_configure() has returned or the engine is freed; an empty set is {0}, never
+ * NULL. */
 struct engine_config {
 	const struct services *services;
 	const struct alerts *alerts;

@@ -11,8 +11,8 @@
 #define FACTS_SHOWN_MAX     3   /* of each item, where no runbook says which matter */
 #define UNTRUSTED_SHOWN_MAX 120 /* characters */
 
-static void fill_narrative(struct narrative *n, int priority, const char *message_id,
-			   const char *format, va_list ap)
+static _printf_(4, 0) void fill_narrative(struct narrative *n, int priority, const char *message_id,
+					  const char *format, va_list ap)
 {
 	char text[sizeof(n->text)];
 

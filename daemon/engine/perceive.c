@@ -183,12 +183,24 @@ static void window_eval(struct engine *e, struct window *w)
 	}
 }
 
+static void feed_alert(struct engine *e, const struct alert *a, const struct sample *sample)
+{
+	uint32_t at = 0;
+	struct window *w = find_window(e, a, &sample->entity, &at);
+
+	if (!w)
+		w = add_window(e, a, &sample->entity, at);
+	if (!w)
+		return;
+	push_point(w, sample->t_ns, sample->value);
+	window_eval(e, w);
+}
+
 void perceive_sample(struct engine *e, const struct sample *sample)
 {
 	bool managed = sample->entity.kind == ENTITY_KIND_HOST ||
 		       correlate_service(e, &sample->entity, NULL);
 	const struct alerts *alerts = e->config.alerts;
-	uint32_t at = 0;
 
 	if (!isfinite(sample->value))
 		return;
@@ -196,20 +208,10 @@ void perceive_sample(struct engine *e, const struct sample *sample)
 		e->package_ns = sample->t_ns;
 	if (managed)
 		remember(e, sample);
-	for (uint32_t i = 0; alerts && i < alerts->n; i++) {
-		const struct alert *a = &alerts->v[i];
-		struct window *w;
-
-		if (!str_equal(a->signal, sample->signal) || (a->managed_only && !managed))
-			continue;
-		w = find_window(e, a, &sample->entity, &at);
-		if (!w)
-			w = add_window(e, a, &sample->entity, at);
-		if (!w)
-			continue;
-		push_point(w, sample->t_ns, sample->value);
-		window_eval(e, w);
-	}
+	for (uint32_t i = 0; i < alerts->n; i++)
+		if (str_equal(alerts->v[i].signal, sample->signal) &&
+		    (managed || !alerts->v[i].managed_only))
+			feed_alert(e, &alerts->v[i], sample);
 	for (size_t i = 0; managed && e->stats.open > 0 && i < ELEMENTSOF(e->slots); i++)
 		if (e->slots[i].stage == STAGE_VERIFY)
 			verify_step(e, &e->slots[i]);
