@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/confdir.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/yaml.h"
