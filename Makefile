@@ -17,7 +17,9 @@ tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 catalogdir ?= $(prefix)/lib/systemd/catalog
 polkitdir ?= $(prefix)/share/polkit-1/rules.d
 mandir ?= $(prefix)/share/man
-completiondir ?= $(prefix)/share/bash-completion/completions
+bashcompletiondir ?= $(prefix)/share/bash-completion/completions
+zshcompletiondir ?= $(prefix)/share/zsh/vendor-completions
+fishcompletiondir ?= $(prefix)/share/fish/vendor_completions.d
 targetlibexecdir ?= $(prefix)/libexec/aiops-target
 
 ifeq ($(origin CC),default)
@@ -448,7 +450,7 @@ install: all
 	@$(call put,$(datadir)/alerts.d,$(sort $(wildcard runbooks/alerts/*.yaml alerts/*.yaml)),0644)
 	@$(foreach d,$(CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
 	@$(foreach n,1 5 7 8,$(call put,$(mandir)/man$n,$(sort $(wildcard packaging/man/*.$n)),0644) &&) :
-	@$(call put,$(completiondir),$(sort $(wildcard packaging/completion/bash/*)),0644)
+	@$(foreach s,bash zsh fish,$(call put,$($scompletiondir),$(sort $(wildcard packaging/completion/$s/*)),0644) &&) :
 
 # The sandbox stack to break; its own package.
 install-target: all
