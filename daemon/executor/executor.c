@@ -195,7 +195,7 @@ void executor_load_policy(struct executor *x)
 	int r = policy_load(x->root_fd, &policy, &err);
 
 	if (r == 0)
-		r = services_load(x->root_fd, &services, &err);
+		r = services_load_trusted(x->root_fd, &services, &err);
 	if (r < 0) {
 		policy_done(&policy);
 		services_done(&services);

@@ -193,9 +193,9 @@ static int add_file(const struct confdir_file *file, const char *text, size_t le
 	return r;
 }
 
-int services_load(int root_fd, struct services *ret, struct err *reterr)
+static int load(int root_fd, bool trusted, struct services *ret, struct err *reterr)
 {
-	static const struct confdir_kind kind = { "services", ".yaml", YAML_TEXT_MAX, false };
+	const struct confdir_kind kind = { "services", ".yaml", YAML_TEXT_MAX, trusted };
 	_cleanup_(services_done) struct services all = { 0 };
 	int r;
 
@@ -208,6 +208,16 @@ int services_load(int root_fd, struct services *ret, struct err *reterr)
 	*ret = all;
 	all = (struct services){ 0 };
 	return 0;
+}
+
+int services_load(int root_fd, struct services *ret, struct err *reterr)
+{
+	return load(root_fd, false, ret, reterr);
+}
+
+int services_load_trusted(int root_fd, struct services *ret, struct err *reterr)
+{
+	return load(root_fd, true, ret, reterr);
 }
 
 void services_done(struct services *s)

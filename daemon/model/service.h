@@ -55,6 +55,10 @@ int service_parse(const char *file_name, const char *text, size_t length, struct
 /* Loads services.d below root_fd. A bad file fails the whole load (the caller keeps the old one).
  * Returns 0; -EINVAL with FILE:LINE:COLUMN (bad value, a name or unit given twice); -E2BIG. */
 int services_load(int root_fd, struct services *ret, struct err *reterr) _warn_unused_;
+
+/* The same for who acts on it: "managed" in the policy means what stands here, so the files are
+ * trusted as the policy's are (-EPERM). */
+int services_load_trusted(int root_fd, struct services *ret, struct err *reterr) _warn_unused_;
 void services_done(struct services *s);
 
 const struct service *services_find_unit(const struct services *s, const char *unit);

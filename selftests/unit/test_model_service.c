@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -209,6 +210,25 @@ static void refuses_more_services_than_its_bound(void **state)
 			    "/etc/aiops/services.d/064.yaml:1:1: more than 64 services");
 }
 
+static void who_acts_on_it_trusts_only_roots_files(void **state)
+{
+	_cleanup_(services_done) struct services s = { 0 };
+	const struct tree *t = *state;
+	struct err err = { 0 };
+
+	if (geteuid() != 0)
+		skip(); /* files of root cannot be made without being it */
+	tree_write(t, "etc/aiops/services.d/a.yaml", full);
+	assert_int_equal(services_load_trusted(t->fd, &s, &err), 0);
+	services_done(&s);
+	tree_chmod(t, "etc/aiops/services.d", 0775);
+	assert_int_equal(services_load(t->fd, &s, &err), 0);
+	services_done(&s);
+	assert_int_equal(services_load_trusted(t->fd, &s, &err), -EPERM);
+	assert_string_equal(err_text(&err),
+			    "read '/etc/aiops/services.d': writable by others than root");
+}
+
 #define TREE_TEST(f) cmocka_unit_test_setup_teardown(f, tree_setup, tree_teardown)
 
 int main(void)
@@ -224,7 +244,8 @@ int main(void)
 		TREE_TEST(one_bad_file_fails_the_whole_load),
 		TREE_TEST(refuses_a_name_unit_or_endpoint_twice),
 		TREE_TEST(refuses_more_services_than_its_bound),
+		TREE_TEST(who_acts_on_it_trusts_only_roots_files),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, tree_become_root, NULL);
 }
