@@ -21,6 +21,10 @@
 /* A step may be killed and its end found out by the executor after its own timeout. Ours. */
 #define STEP_SLACK_NS (10 * NS_PER_S)
 
+/* The executor found it too early: its cooldown is 60 s by default and may be longer. Ours. */
+#define TOO_EARLY_NS          (10 * NS_PER_S)
+#define TOO_EARLY_PATIENCE_NS (900 * NS_PER_S)
+
 /* Proposals that got lost on the way are sent again, with the same key. */
 #define REPEATS_MAX 2
 
@@ -81,7 +85,7 @@ static void send_query(struct engine *e, struct slot *s)
 
 void execute_propose(struct engine *e, struct slot *s)
 {
-	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX], line[RECORD_TEXT_MAX];
+	char line[RECORD_TEXT_MAX];
 
 	s->sequence++;
 	make_key(s);
@@ -89,15 +93,14 @@ void execute_propose(struct engine *e, struct slot *s)
 	s->phase = ATTEMPT_PHASE_PROPOSED;
 	s->acked = s->counted = s->withdrawing = false;
 	s->n_queries = s->n_repeats = 0;
-	s->hold_by[0] = '\0';
+	if (s->n_denied == 0)
+		s->hold_by[0] = '\0';
 	s->proposed_ns = e->now_ns;
 	s->answer_ns = ANSWER_NS;
 	s->due_ns = e->now_ns + s->answer_ns;
 	narrate_plan(&s->plan, line, sizeof(line));
 	incident_set_state(e, s, INCIDENT_STATE_ACTING, "%s", line);
 	send_proposal(e, s);
-	narrate(e, s, LOG_NOTICE, MESSAGE_ID_ACTION_PROPOSED, "%s: next %s. Proof: %s.",
-		narrate_subject(s, subject, sizeof(subject)), line, s->plan.verify_text);
 }
 
 static void set_due(struct engine *e, struct slot *s, uint64_t answer_ns)
@@ -108,9 +111,15 @@ static void set_due(struct engine *e, struct slot *s, uint64_t answer_ns)
 
 static void count_start(struct engine *e, struct slot *s)
 {
+	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX], line[RECORD_TEXT_MAX];
+
 	if (s->counted)
 		return;
 	s->counted = true;
+	s->n_denied = 0;
+	narrate_plan(&s->plan, line, sizeof(line));
+	narrate(e, s, LOG_NOTICE, MESSAGE_ID_ACTION_STARTED, "%s: doing %s. Proof: %s.",
+		narrate_subject(s, subject, sizeof(subject)), line, s->plan.verify_text);
 	if (!s->incident.acted_ns)
 		s->incident.acted_ns = e->now_ns;
 	learn_attempt(e, s);
@@ -186,6 +195,21 @@ static bool is_only_too_early(const struct decision *d)
 	return str_equal(d->by, "cooldown") || str_equal(d->by, "busy");
 }
 
+/* How long its cooldown still lasts only the executor knows: asked again, less and less often. */
+static void wait_for_executor(struct engine *e, struct slot *s, const char *why)
+{
+	uint32_t doublings = s->n_denied < 2 ? s->n_denied : 2;
+	struct guard g = { .verdict = GUARD_WAIT,
+			   .until_ns = e->now_ns + (TOO_EARLY_NS << doublings),
+			   .patience_ns = TOO_EARLY_PATIENCE_NS };
+
+	s->n_denied++;
+	s->key[0] = '\0';
+	(void)str_copy(g.by, sizeof(g.by), "executor");
+	(void)str_copy(g.text, sizeof(g.text), why);
+	guard_hold(e, s, &g);
+}
+
 static void on_denied(struct engine *e, struct slot *s, const struct attempt_update *u)
 {
 	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX], line[RECORD_TEXT_MAX];
@@ -194,14 +218,7 @@ static void on_denied(struct engine *e, struct slot *s, const struct attempt_upd
 
 	(void)str_escape(why, sizeof(why), text[0] ? text : "denied");
 	if (is_only_too_early(&u->decision)) {
-		struct guard g = { .verdict = GUARD_WAIT,
-				   .until_ns = e->now_ns + 5 * NS_PER_S,
-				   .patience_ns = 300 * NS_PER_S };
-
-		(void)str_copy(g.by, sizeof(g.by), "executor");
-		(void)str_copy(g.text, sizeof(g.text), why);
-		s->key[0] = '\0';
-		guard_hold(e, s, &g);
+		wait_for_executor(e, s, why);
 		return;
 	}
 	narrate_plan(&s->plan, line, sizeof(line));

@@ -98,7 +98,7 @@ struct slot {
 	char key[STR_HEX128_MAX];
 	enum attempt_phase phase;
 	bool acked, revertible, counted; /* counted: against the breaker, once it has started */
-	uint32_t n_queries, n_repeats;
+	uint32_t n_queries, n_repeats, n_denied; /* n_denied: in a row, as too early */
 	uint64_t proposed_ns, answer_ns; /* answer_ns: patience with the executor in this phase */
 	char after_revert[RECORD_TEXT_MAX]; /* why a person is asked once it is reverted */
 
