@@ -315,7 +315,7 @@ $(REGISTRIES:%=$(GEN)/registry_%.c): $(GEN)/registry_%.c: FORCE | $(GEN)/registr
 
 define table_rule
 $(GEN)/$1.c: $(BIN)/$(table_$1)
-	@$$< describe | $$(write)
+	@$$< describe >$$@.out && { $$(write); } <$$@.out && rm $$@.out
 $(OBJ)/gen/$1.o: WARN += $(if $(is_clang),-Wno-missing-variable-declarations)
 endef
 $(foreach t,action_table fault_table agent_table recorder_table,$(eval $(call table_rule,$t)))
