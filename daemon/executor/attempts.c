@@ -176,36 +176,49 @@ static bool is_key_or_empty(const char *s, size_t size)
 	return str_is_terminated(s, size) && (!s[0] || str_is_hex128(s));
 }
 
+/* Returns the first bad field, or NULL. */
+static const char *find_bad_key(const struct entry *e)
+{
+	if (!str_is_hex128(e->attempt.key))
+		return "key";
+	if (!is_key_or_empty(e->target_key, sizeof(e->target_key)))
+		return "target_key";
+	if (!is_key_or_empty(e->revert_key, sizeof(e->revert_key)))
+		return "revert_key";
+	if (e->n_aliases > ATTEMPT_ALIASES_MAX)
+		return "n_aliases";
+	for (uint32_t i = 0; i < e->n_aliases; i++)
+		if (!is_key_or_empty(e->aliases[i].key, sizeof(e->aliases[i].key)))
+			return "aliases";
+	return NULL;
+}
+
+static const char *find_bad_field(const struct entry *e)
+{
+	if ((unsigned)e->op >= _STEP_OP_MAX)
+		return "op";
+	if (e->asked > 1 || e->answered > 1 || e->by_person > 1 || e->revert_wanted > 1)
+		return "asked";
+	if (!str_is_terminated(e->approver, sizeof(e->approver)))
+		return "approver";
+	if (!str_is_terminated(e->reason, sizeof(e->reason)))
+		return "reason";
+	if (!str_is_terminated(e->hash, sizeof(e->hash)))
+		return "hash";
+	return find_bad_key(e);
+}
+
 int entry_check(const struct entry *e, struct err *reterr)
 {
-	const char *field = NULL;
 	struct record r = { .id = 1, .kind = RECORD_KIND_ATTEMPT, .attempt = e->attempt };
+	const char *field;
 
 	if (record_check(&r, reterr) < 0)
 		return -EBADMSG;
-	if (!str_is_hex128(e->attempt.key))
-		field = "key";
-	else if ((unsigned)e->op >= _STEP_OP_MAX)
-		field = "op";
-	else if (!is_key_or_empty(e->target_key, sizeof(e->target_key)))
-		field = "target_key";
-	else if (!is_key_or_empty(e->revert_key, sizeof(e->revert_key)))
-		field = "revert_key";
-	else if (e->asked > 1 || e->answered > 1 || e->by_person > 1 || e->revert_wanted > 1)
-		field = "asked";
-	else if (!str_is_terminated(e->approver, sizeof(e->approver)) ||
-		 !str_is_terminated(e->reason, sizeof(e->reason)) ||
-		 !str_is_terminated(e->hash, sizeof(e->hash)))
-		field = "reason";
-	else if ((unsigned)e->decision.verdict >= _DECISION_MAX ||
-		 !str_is_terminated(e->decision.by, sizeof(e->decision.by)) ||
-		 !str_is_terminated(e->decision.text, sizeof(e->decision.text)))
-		field = "decision";
-	else if (e->n_aliases > ATTEMPT_ALIASES_MAX)
-		field = "n_aliases";
-	for (uint32_t i = 0; !field && i < e->n_aliases; i++)
-		if (!is_key_or_empty(e->aliases[i].key, sizeof(e->aliases[i].key)))
-			field = "aliases";
+	r = (struct record){ .id = 1, .kind = RECORD_KIND_DECISION, .decision = e->decision };
+	if (record_check(&r, reterr) < 0)
+		return -EBADMSG;
+	field = find_bad_field(e);
 	return field ? err_set(reterr, -EBADMSG, "check attempt: field '%s' is bad", field) : 0;
 }
 

@@ -44,16 +44,16 @@ static int check_cooldown(const struct budget *b, uint64_t cooldown_ns, const ch
 	return 0;
 }
 
-static int check_window(const struct budget *b, const char *entity, uint32_t limit,
+static int check_window(const struct budget *b, const char *entity, uint32_t n_max,
 			uint64_t span_ns, uint64_t now_ns, struct err *reterr)
 {
 	char span[CLOCK_SPAN_MAX] = "";
 	uint32_t n = count_since(b, entity, span_ns, now_ns);
 
-	if (n < limit)
+	if (n < n_max)
 		return 0;
 	return err_set(reterr, -EDQUOT, "%u of %u actions on %s%s%s within %s are used up", n,
-		       limit, entity ? "'" : "", entity ? entity : "this host", entity ? "'" : "",
+		       n_max, entity ? "'" : "", entity ? entity : "this host", entity ? "'" : "",
 		       clock_format_span(span_ns, span));
 }
 

@@ -12,6 +12,26 @@ static int add_id(struct json_object *o, const char *key, uint64_t id)
 			 json_add_string(o, key, record_id_format(id, text));
 }
 
+struct text {
+	const char *key, *value;
+};
+
+/* NULL values are left out. */
+static int add_texts(struct json_object *o, const struct text *texts, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (texts[i].value)
+			r = json_add_string(o, texts[i].key, texts[i].value);
+	return r;
+}
+
+static int add_bool(struct json_object *o, const char *key, bool value, int r)
+{
+	return r < 0 ? r : json_add_bool(o, key, value);
+}
+
 /* The members every record of an attempt has, from the one place that knows them. */
 static int attempt_members(const struct entry *e, struct json_object **ret)
 {
@@ -32,15 +52,12 @@ static int attempt_members(const struct entry *e, struct json_object **ret)
 
 static int add_decision(struct json_object *o, const struct decision *d)
 {
+	const struct text texts[] = { { "verdict", decision_verdict_to_string(d->verdict) },
+				      { "by", d->by },
+				      { "text", d->text } };
 	_cleanup_json_ struct json_object *decision = json_object_new_object();
-	int r = decision ? 0 : -ENOMEM;
+	int r = decision ? add_texts(decision, texts, ELEMENTSOF(texts)) : -ENOMEM;
 
-	if (r == 0)
-		r = json_add_string(decision, "verdict", decision_verdict_to_string(d->verdict));
-	if (r == 0)
-		r = json_add_string(decision, "by", d->by);
-	if (r == 0)
-		r = json_add_string(decision, "text", d->text);
 	return r < 0 ? r : json_add(o, "decision", TAKE_PTR(decision));
 }
 
@@ -58,28 +75,24 @@ static int add_approval(struct json_object *o, const struct entry *e, const stru
 
 int executor_json_attempt(const struct entry *e, const struct broker *b, struct json_object **ret)
 {
+	const struct text texts[] = {
+		{ "op", step_op_to_string(e->op) },
+		{ "unit", entry_unit(e) },
+		{ "reason", e->reason },
+		{ "undo", e->attempt.revertible ? "puts the host back as it was" : "none" },
+		{ "approver", e->approver },
+		{ "target_key", e->target_key[0] ? e->target_key : NULL },
+		{ "revert_key", e->revert_key[0] ? e->revert_key : NULL },
+	};
 	_cleanup_json_ struct json_object *o = NULL;
 	int r = attempt_members(e, &o);
 
 	if (r == 0)
-		r = json_add_string(o, "op", step_op_to_string(e->op));
-	if (r == 0)
-		r = json_add_string(o, "unit", entry_unit(e));
-	if (r == 0)
-		r = json_add_string(o, "reason", e->reason);
-	if (r == 0)
-		r = json_add_string(
-			o, "undo", e->attempt.revertible ? "puts the host back as it was" : "none");
-	if (r == 0)
-		r = json_add_string(o, "approver", e->approver);
+		r = add_texts(o, texts, ELEMENTSOF(texts));
 	if (r == 0)
 		r = add_id(o, "incident_id", e->incident_id);
 	if (r == 0)
 		r = add_id(o, "plan_id", e->plan_id);
-	if (r == 0 && e->target_key[0])
-		r = json_add_string(o, "target_key", e->target_key);
-	if (r == 0 && e->revert_key[0])
-		r = json_add_string(o, "revert_key", e->revert_key);
 	if (r == 0)
 		r = json_add_time(o, "created", e->wall_us);
 	if (r == 0)
@@ -103,27 +116,21 @@ static int add_choices(struct json_object *o, const char *const *choices)
 
 static int add_param(struct json_object *params, const struct param_spec *p)
 {
+	const struct text texts[] = { { "name", p->name },
+				      { "type", param_type_to_string(p->type) },
+				      { "unit", p->unit },
+				      { "default", p->default_text },
+				      { "help", p->help } };
 	_cleanup_json_ struct json_object *o = json_object_new_object();
-	int r = o ? 0 : -ENOMEM;
+	int r = o ? add_texts(o, texts, ELEMENTSOF(texts)) : -ENOMEM;
 
-	if (r == 0)
-		r = json_add_string(o, "name", p->name);
-	if (r == 0)
-		r = json_add_string(o, "type", param_type_to_string(p->type));
-	if (r == 0 && p->unit)
-		r = json_add_string(o, "unit", p->unit);
 	if (r == 0 && p->type == PARAM_TYPE_INTEGER)
 		r = json_add_i64(o, "min", p->min);
 	if (r == 0 && p->type == PARAM_TYPE_INTEGER)
 		r = json_add_i64(o, "max", p->max);
 	if (r == 0 && p->choices)
 		r = add_choices(o, p->choices);
-	if (r == 0 && p->default_text)
-		r = json_add_string(o, "default", p->default_text);
-	if (r == 0)
-		r = json_add_bool(o, "required", !p->default_text);
-	if (r == 0)
-		r = json_add_string(o, "help", p->help);
+	r = add_bool(o, "required", !p->default_text, r);
 	if (r < 0)
 		return r;
 	return json_object_array_add(params, TAKE_PTR(o)) < 0 ? -ENOMEM : 0;
@@ -131,20 +138,15 @@ static int add_param(struct json_object *params, const struct param_spec *p)
 
 int executor_json_action(const struct action_info *a, struct json_object **ret)
 {
+	const struct text texts[] = { { "name", a->name },
+				      { "summary", a->summary },
+				      { "risk", risk_to_string(a->risk) } };
 	_cleanup_json_ struct json_object *o = json_object_new_object(),
 					  *params = json_object_new_array();
-	int r = o && params ? 0 : -ENOMEM;
+	int r = o && params ? add_texts(o, texts, ELEMENTSOF(texts)) : -ENOMEM;
 
-	if (r == 0)
-		r = json_add_string(o, "name", a->name);
-	if (r == 0)
-		r = json_add_string(o, "summary", a->summary);
-	if (r == 0)
-		r = json_add_string(o, "risk", risk_to_string(a->risk));
-	if (r == 0)
-		r = json_add_bool(o, "revertible", a->revertible);
-	if (r == 0)
-		r = json_add_bool(o, "idempotent", a->idempotent);
+	r = add_bool(o, "revertible", a->revertible, r);
+	r = add_bool(o, "idempotent", a->idempotent, r);
 	if (r == 0)
 		r = json_add_u64(o, "timeout_ms", a->timeout_ms);
 	for (const struct param_spec *p = a->params; r == 0 && p->name; p++)
@@ -210,29 +212,22 @@ static int add_audit(struct json_object *o, const struct executor *x)
 
 int executor_json_status(const struct executor *x, struct json_object **ret)
 {
-	_cleanup_json_ struct json_object *o = json_object_new_object();
 	const struct broker *b = &x->broker;
-	int r = o ? 0 : -ENOMEM;
+	const struct text texts[] = { { "process", "aiops-executor" },
+				      { "version", AIOPS_VERSION },
+				      { "mode", autonomy_to_string(effective_mode(b)) } };
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	int r = o ? add_texts(o, texts, ELEMENTSOF(texts)) : -ENOMEM;
 
-	if (r == 0)
-		r = json_add_string(o, "process", "aiops-executor");
-	if (r == 0)
-		r = json_add_string(o, "version", AIOPS_VERSION);
-	if (r == 0)
-		r = json_add_string(o, "mode", autonomy_to_string(effective_mode(b)));
-	if (r == 0)
-		r = json_add_bool(o, "paused", b->state.paused != 0);
-	if (r == 0)
-		r = json_add_bool(o, "stop_file", store_is_stopped(&x->store));
+	r = add_bool(o, "paused", b->state.paused != 0, r);
+	r = add_bool(o, "stop_file", store_is_stopped(&x->store), r);
+	r = add_bool(o, "bus_connected", starter_is_connected(x->starter), r);
+	r = add_bool(o, "recorder_connected", x->recorder && peer_is_up(x->recorder), r);
 	if (r == 0)
 		r = json_add_u64(o, "attempts_active_count", attempts_count_active(&b->attempts));
 	if (r == 0)
 		r = json_add_u64(o, "approvals_pending_count",
 				 attempts_count_waiting(&b->attempts));
-	if (r == 0)
-		r = json_add_bool(o, "bus_connected", starter_is_connected(x->starter));
-	if (r == 0)
-		r = json_add_bool(o, "recorder_connected", x->recorder && peer_is_up(x->recorder));
 	if (r == 0)
 		r = add_policy(o, b);
 	if (r == 0)
