@@ -215,7 +215,7 @@ void collect_item(struct engine *e, const struct inspect_item *item);
 void collect_done(struct engine *e, const struct inspect_done *done);
 void collect_deadline(struct engine *e, struct slot *s);
 
-/* diagnose.c */
+/* score.c */
 enum clause_state { CLAUSE_ABSENT, CLAUSE_FAILS, CLAUSE_HOLDS };
 struct tally {
 	const struct runbook *runbook;
@@ -235,6 +235,8 @@ bool diagnose_root(const struct runbook *r, const struct item *items, uint32_t n
 		   const struct entity *entity, struct entity *ret);
 bool diagnose_clause_holds(const struct clause *c, const struct fact *f);
 bool diagnose_is_candidate(const struct slot *s, const struct runbook *r);
+
+/* diagnose.c */
 void diagnose_run(struct engine *e, struct slot *s);
 
 /* guard.c */
