@@ -22,6 +22,27 @@ static const struct action_info *find_action(const char *name)
 	return NULL;
 }
 
+static int list_json(const struct ctl *ctl)
+{
+	_cleanup_json_ struct json_object *root = json_object_new_object();
+	struct json_object *items = json_object_new_array();
+
+	for (const struct action_info *a = action_table; a->name; a++) {
+		struct json_object *o = json_object_new_object();
+		char params[256] = "";
+
+		(void)json_add_string(o, "name", a->name);
+		(void)json_add_string(o, "summary", a->summary);
+		(void)json_add_string(o, "risk", risk_to_string(a->risk));
+		(void)json_add_bool(o, "revertible", a->revertible);
+		(void)json_add_string(o, "params",
+				      params_synopsis(a->params, params, sizeof(params)));
+		(void)json_object_array_add(items, o);
+	}
+	(void)json_add(root, "actions", items);
+	return ctl_print_json(ctl, root);
+}
+
 static int list(const struct ctl *ctl)
 {
 	static const struct table_column columns[] = {
@@ -29,8 +50,11 @@ static int list(const struct ctl *ctl)
 		{ "UNDO", false, false },        { "PARAMETERS", false, true },
 		{ "WHAT IT DOES", false, true },
 	};
-	struct table *t = table_new(ctl, columns, ELEMENTSOF(columns));
+	struct table *t;
 
+	if (ctl->json != JSON_MODE_OFF)
+		return list_json(ctl);
+	t = table_new(ctl, columns, ELEMENTSOF(columns));
 	for (const struct action_info *a = action_table; a->name; a++) {
 		char params[256] = "";
 

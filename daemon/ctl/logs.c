@@ -61,14 +61,14 @@ static void print_text(const struct ctl *ctl, uint64_t wall_us, const char *inci
 	       str_escape(clean, sizeof(clean), message), colour_off(ctl));
 }
 
-static void print_json(const struct ctl *ctl, sd_journal *j, uint64_t wall_us)
+static struct json_object *entry_json(sd_journal *j, uint64_t wall_us)
 {
 	static const char *const fields[] = {
 		"MESSAGE",        "MESSAGE_ID",   "PRIORITY",
 		"AIOPS_INCIDENT", "AIOPS_STATE",  "AIOPS_SEVERITY",
 		"AIOPS_RUNBOOK",  "AIOPS_ACTION", "OBJECT_SYSTEMD_UNIT"
 	};
-	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 	char value[FIELD_MAX] = "";
 
 	(void)json_add_time(o, "ts", wall_us);
@@ -77,12 +77,15 @@ static void print_json(const struct ctl *ctl, sd_journal *j, uint64_t wall_us)
 		if (value[0])
 			(void)json_add_string(o, fields[i], value);
 	}
-	(void)ctl_print_json(ctl, o);
+	return o;
 }
 
-static bool print_entry(const struct ctl *ctl, sd_journal *j, const char *incident_ending)
+/* Prints an entry, or adds its JSON to entries where that is not NULL. */
+static bool print_entry(const struct ctl *ctl, sd_journal *j, const char *incident_ending,
+			struct json_object *entries)
 {
 	char incident[32] = "", priority[4] = "", message[FIELD_MAX] = "";
+	_cleanup_json_ struct json_object *o = NULL;
 	uint64_t wall_us = 0;
 	size_t n, m = strlen(incident_ending);
 
@@ -92,7 +95,11 @@ static bool print_entry(const struct ctl *ctl, sd_journal *j, const char *incide
 		return false;
 	(void)sd_journal_get_realtime_usec(j, &wall_us);
 	if (ctl->json != JSON_MODE_OFF) {
-		print_json(ctl, j, wall_us);
+		o = entry_json(j, wall_us);
+		if (entries)
+			(void)json_object_array_add(entries, TAKE_PTR(o));
+		else
+			(void)ctl_print_json(ctl, o);
 		return true;
 	}
 	read_field(j, "PRIORITY", priority, sizeof(priority));
@@ -114,48 +121,63 @@ static int open_journal(sd_journal **ret, struct err *reterr)
 	return 0;
 }
 
-/* Stands before the first entry to print. */
-static int seek(const struct ctl *ctl, sd_journal *j)
+/* Stands before the first entry to print. Of one incident all are wanted, however long ago. */
+static int seek(const struct ctl *ctl, sd_journal *j, const char *incident)
 {
 	unsigned lines = ctl->rows_max ? ctl->rows_max : LOGS_DEFAULT_LINES;
 	int r;
 
 	if (ctl->since_usec)
 		return sd_journal_seek_realtime_usec(j, ctl->since_usec);
-	r = sd_journal_seek_tail(j);
-	if (r >= 0)
+	r = incident[0] ? 0 : sd_journal_seek_tail(j);
+	if (r >= 0 && !incident[0])
 		r = sd_journal_previous_skip(j, lines + 1);
-	return r;
+	/* There are fewer: the step forward that follows must not leave out the first. */
+	return r >= 0 && (unsigned)r <= lines ? sd_journal_seek_head(j) : r;
 }
 
-static int run(struct ctl *ctl, int argc, char **argv)
+/* One JSON value with all entries, unless they go on for ever. */
+static int print_entries(const struct ctl *ctl, sd_journal *j, const char *incident)
 {
-	_cleanup_(sd_journal_closep) sd_journal *j = NULL;
-	const char *incident = argc > 1 ? argv[1] : "";
+	_cleanup_json_ struct json_object *root = json_object_new_object();
+	struct json_object *entries = NULL;
 	unsigned printed = 0;
-	struct err err = { 0 };
 
-	if (argc > 2)
-		return ctl_fail(ctl, CTL_USAGE, NULL, "logs takes at most one incident");
-	if (open_journal(&j, &err) < 0)
-		return ctl_fail_err(ctl, CTL_FAILED,
-				    "reading the journal needs root or group "
-				    "'systemd-journal'",
-				    &err);
-	if (seek(ctl, j) < 0)
-		return ctl_fail(ctl, CTL_FAILED, NULL, "seek in journal: it cannot be read");
+	if (ctl->json != JSON_MODE_OFF && !ctl->follow) {
+		entries = json_object_new_array();
+		(void)json_add(root, "entries", entries);
+	}
 	for (;;) {
 		while (sd_journal_next(j) > 0)
-			printed += print_entry(ctl, j, incident);
+			printed += print_entry(ctl, j, incident, entries);
 		if (!ctl->follow)
 			break;
 		(void)fflush(stdout);
 		if (sd_journal_wait(j, UINT64_MAX) < 0)
 			return CTL_FAILED;
 	}
+	if (entries)
+		return ctl_print_json(ctl, root);
 	if (printed == 0)
 		ctl_hint(ctl, "nothing yet; 'aiopsctl status' says whether the agent runs");
 	return CTL_OK;
+}
+
+static int run(struct ctl *ctl, int argc, char **argv)
+{
+	_cleanup_(sd_journal_closep) sd_journal *j = NULL;
+	const char *incident = argc > 1 ? argv[1] : "";
+	struct err err = { 0 };
+
+	if (argc > 2)
+		return ctl_fail(ctl, CTL_USAGE, NULL, "logs takes at most one incident");
+	if (open_journal(&j, &err) < 0)
+		return ctl_fail_err(ctl, CTL_FAILED,
+				    "reading the journal needs root or group 'systemd-journal'",
+				    &err);
+	if (seek(ctl, j, incident) < 0)
+		return ctl_fail(ctl, CTL_FAILED, NULL, "seek in journal: it cannot be read");
+	return print_entries(ctl, j, incident);
 }
 
 const struct verb_ops verb_logs = {
