@@ -323,11 +323,23 @@ static void on_revert(struct engine *e, struct slot *s, const struct attempt_upd
 		not_reverted(e, s, u->attempt.text);
 }
 
+/* The executor's decision, where it matters, and the phase. */
 static void emit_attempt(struct engine *e, struct slot *s, const struct attempt_update *u)
 {
-	struct record *r = engine_emit(e, s, RECORD_KIND_ATTEMPT);
+	bool decided = u->attempt.phase == ATTEMPT_PHASE_WAITING ||
+		       u->attempt.phase == ATTEMPT_PHASE_DENIED;
+	struct record *r;
 
+	if (decided) {
+		r = engine_emit(e, s, RECORD_KIND_DECISION);
+		r->decision = u->decision;
+		s->last_id = r->id;
+	}
+	r = engine_emit(e, s, RECORD_KIND_ATTEMPT);
 	r->attempt = u->attempt;
+	if (!r->attempt.action[0]) /* it knows the key only */
+		(void)str_copy(r->attempt.action, sizeof(r->attempt.action),
+			       s->plan.step.action);
 	s->last_id = r->id;
 }
 
