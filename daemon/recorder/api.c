@@ -71,7 +71,7 @@ static int resolve(struct recorder *rec, const char *text, bool incidents, uint6
 	const char *what = incidents ? "incident" : "record";
 	char padded[RECORD_ID_MAX] = "", list[160] = "", id[RECORD_ID_MAX] = "";
 	size_t length = strlen(text), full = strlen(record_id_format(0, id));
-	uint64_t ids[CANDIDATES_MAX] = { 0 }, ending = 0;
+	uint64_t ids[CANDIDATES_MAX] = { 0 }, ending = 0, mask;
 	const struct store_ops *ops;
 	void *state;
 	int n;
@@ -80,15 +80,18 @@ static int resolve(struct recorder *rec, const char *text, bool incidents, uint6
 		return err_set(reterr, -EINVAL,
 			       "find %s: give the last %d to %zu characters of its id", what,
 			       STORE_ENDING_MIN, full);
+	/* Made whole by a front that is masked away; an id of zeros would be none. */
 	memset(padded, '0', full - length);
+	if (length < full)
+		padded[0] = '1';
 	str_append(padded, sizeof(padded), "%s", text);
 	if (record_id_parse(padded, &ending) < 0)
 		return err_set(reterr, -EINVAL, "find %s '%s': not an id", what, text);
 	n = history_query(rec->history, &ops, &state, reterr);
 	if (n < 0)
 		return n;
-	n = ops->find(state, ending, (UINT64_C(1) << (5 * length)) - 1, incidents, ids,
-		      CANDIDATES_MAX, reterr);
+	mask = (UINT64_C(1) << (5 * length)) - 1;
+	n = ops->find(state, ending & mask, mask, incidents, ids, CANDIDATES_MAX, reterr);
 	if (n <= 0)
 		return n < 0 ? history_queried(rec->history, n, reterr) :
 			       err_set(reterr, -ENOENT, "find %s '%s': there is none", what, text);

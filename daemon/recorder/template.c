@@ -76,30 +76,40 @@ static size_t scan_ipv6(const char *s)
 	return n;
 }
 
-/* "12:34", "12:34:56", "2026-01-31", "2026-01-31T12:34:56.789Z", "+0200" behind them. */
+/* "2026-01-31". */
+static size_t scan_date(const char *s)
+{
+	if (scan_digits(s) != 4 || s[4] != '-' || scan_digits(s + 5) != 2 || s[7] != '-')
+		return 0;
+	return scan_digits(s + 8) == 2 ? 10 : 0;
+}
+
+/* "12:34", "12:34:56.789", "12:34:56Z", "12:34:56+02:00". */
+static size_t scan_clock(const char *s)
+{
+	size_t at = scan_digits(s);
+
+	if (at < 1 || at > 2 || s[at] != ':' || scan_digits(s + at + 1) != 2)
+		return 0;
+	at += strspn(s + at, "0123456789:.,");
+	while (strchr(":.,", s[at - 1]))
+		at--;
+	if (s[at] == 'Z')
+		return at + 1;
+	if ((s[at] == '+' || s[at] == '-') && scan_digits(s + at + 1) >= 2)
+		at += 1 + strspn(s + at + 1, "0123456789:");
+	return at;
+}
+
 static size_t scan_time(const char *s)
 {
-	size_t at = 0, digits = scan_digits(s);
+	size_t date = scan_date(s), clock;
+	size_t gap = date > 0 && (s[date] == 'T' || s[date] == ' ') ? 1 : 0;
 
-	if (digits == 4 && s[4] == '-' && scan_digits(s + 5) == 2 && s[7] == '-' &&
-	    scan_digits(s + 8) == 2) {
-		at = 10;
-		if ((s[at] != 'T' && s[at] != ' ') || scan_digits(s + at + 1) != 2 ||
-		    s[at + 3] != ':')
-			return is_word(s[at]) ? 0 : at;
-		at++;
-	} else if (digits < 1 || digits > 2 || s[digits] != ':' ||
-		   scan_digits(s + digits + 1) != 2) {
-		return 0;
-	}
-	at += strspn(s + at, "0123456789:.,");
-	if (s[at] == 'Z')
-		at++;
-	else if ((s[at] == '+' || s[at] == '-') && scan_digits(s + at + 1) >= 2)
-		at += 1 + strspn(s + at + 1, "0123456789:");
-	while (at > 0 && strchr(":.,", s[at - 1]))
-		at--;
-	return is_word(s[at]) ? 0 : at;
+	clock = date == 0 || gap > 0 ? scan_clock(s + date + gap) : 0;
+	if (clock > 0)
+		date += gap + clock;
+	return is_word(s[date]) ? 0 : date;
 }
 
 static size_t scan_hex_word(const char *s)

@@ -6,7 +6,7 @@
 #include "sys/sqlitedb.h"
 
 #define SERIES_MAX   10000 /* (signal, entity) pairs: some 500 units */
-#define EXPIRE_ROWS  2000  /* deleted at once: some 10 ms */
+#define EXPIRE_ROWS  500   /* deleted at once: some milliseconds */
 #define VACUUM_PAGES "256" /* 1 MiB given back at once */
 
 static int sqlite_open(const char *path, void **ret_state, struct err *reterr)

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* links: selftests/unit/tree.o */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "model/audit.h"
+#include "selftests/unit/tree.h"
+
+static struct audit_entry entry_of(uint64_t seq)
+{
+	struct audit_entry e = { .seq = seq, .wall_us = 1790000000000000, .boot_ns = 7 };
+
+	memset(e.boot_id, 'b', sizeof(e.boot_id) - 1);
+	(void)str_copy(e.actor, sizeof(e.actor), "alice (uid 1000)");
+	(void)str_copy(e.what, sizeof(e.what), "approve");
+	(void)str_copy(e.attempt.action, sizeof(e.attempt.action), "unit.start");
+	(void)str_copy(e.attempt.text, sizeof(e.attempt.text), "say \"hi\"\n\x1b");
+	return e;
+}
+
+/* n lines of one chain from head on. Returns text; *head is moved. */
+static char *chain(struct audit_head *head, unsigned n)
+{
+	char *text = calloc(n + 1, AUDIT_LINE_MAX);
+	size_t used = 0;
+
+	assert_non_null(text);
+	for (unsigned i = 0; i < n; i++) {
+		struct audit_entry e = entry_of(head->n + 1);
+		int r = audit_line_format(&e, head, text + used, head, NULL);
+
+		assert_true(r > 0);
+		used += (size_t)r;
+	}
+	return text;
+}
+
+static void a_line_checks_against_the_one_before(void **state)
+{
+	struct audit_head start, head, seen;
+	struct audit_key key = { 0 };
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	audit_head_init(&start);
+	head = start;
+	text = chain(&head, 1);
+	assert_int_equal(audit_line_check(text, strlen(text) - 1, &start, &seen, &key, NULL), 0);
+	assert_string_equal(seen.hash, head.hash);
+	assert_true(seen.n == 1 && key.seq == 1);
+	assert_memory_equal(key.boot_id, "bbbb", 4);
+}
+
+static void a_line_is_one_clean_json_object(void **state)
+{
+	struct audit_head head;
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ struct json_object *o = NULL;
+	const char *prev = NULL;
+
+	(void)state;
+	audit_head_init(&head);
+	text = chain(&head, 1);
+	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	assert_int_equal(json_parse(text, strlen(text) - 1, &o, NULL), 0);
+	assert_int_equal(json_get_string(o, "prev", &prev, NULL), 0);
+	assert_int_equal(strspn(prev, "0"), 64);
+}
+
+/* The known answer: SHA-256 of prev and the bytes before ,"hash":. */
+static void the_hash_is_of_prev_and_the_bytes_before_it(void **state)
+{
+	struct audit_head head;
+	struct audit_entry e = { .seq = 1 };
+	char line[AUDIT_LINE_MAX] = "", expected[SHA256_HEX_MAX] = "", input[AUDIT_LINE_MAX] = "";
+	const char *tail;
+
+	(void)state;
+	audit_head_init(&head);
+	str_append(input, sizeof(input), "%s", head.hash);
+	assert_true(audit_line_format(&e, &head, line, &head, NULL) > 0);
+	tail = strstr(line, ",\"hash\":\"");
+	assert_non_null(tail);
+	str_append(input, sizeof(input), "%.*s", (int)(tail - line), line);
+	assert_int_equal(sha256_hex(input, strlen(input), expected), 0);
+	assert_string_equal(head.hash, expected);
+	assert_memory_equal(tail + 9, expected, 64);
+}
+
+static void every_flipped_byte_is_found(void **state)
+{
+	struct audit_head start, head, seen;
+	_cleanup_free_ char *text = NULL;
+	size_t length;
+
+	(void)state;
+	audit_head_init(&start);
+	head = start;
+	text = chain(&head, 1);
+	length = strlen(text) - 1;
+	for (size_t i = 0; i < length; i++) {
+		text[i] = (char)(text[i] ^ 1);
+		assert_int_equal(audit_line_check(text, length, &start, &seen, NULL, NULL),
+				 -EBADMSG);
+		text[i] = (char)(text[i] ^ 1);
+	}
+	assert_int_equal(audit_line_check(text, length, &start, &seen, NULL, NULL), 0);
+}
+
+static void every_cut_line_is_found(void **state)
+{
+	struct audit_head start, head, seen;
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	audit_head_init(&start);
+	head = start;
+	text = chain(&head, 1);
+	for (size_t i = 0; i < strlen(text) - 1; i++)
+		assert_int_equal(audit_line_check(text, i, &start, &seen, NULL, NULL), -EBADMSG);
+}
+
+static void the_longest_entry_fits(void **state)
+{
+	struct audit_head head;
+	struct audit_entry e = entry_of(UINT64_MAX);
+	char line[AUDIT_LINE_MAX] = "";
+
+	(void)state;
+	audit_head_init(&head);
+	memset(e.attempt.text, '"', sizeof(e.attempt.text) - 1);
+	memset(e.attempt.actor, 1, sizeof(e.attempt.actor) - 1);
+	e.attempt.params.n = PARAMS_MAX;
+	for (int i = 0; i < PARAMS_MAX; i++)
+		memset(e.attempt.params.v[i].text, '\\', PARAM_TEXT_MAX - 1);
+	assert_true(audit_line_format(&e, &head, line, &head, NULL) > 0);
+}
+
+static void segments_verify_as_one_chain(void **state)
+{
+	const struct tree *t = *state;
+	struct audit_head head;
+	struct audit_report report;
+	_cleanup_free_ char *one = NULL, *two = NULL;
+
+	audit_head_init(&head);
+	one = chain(&head, 3);
+	two = chain(&head, 2);
+	tree_write(t, "000001.jsonl", one);
+	tree_write(t, "000002.jsonl", two);
+	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
+	assert_true(report.lines == 5 && report.segments == 2);
+	assert_string_equal(report.head.hash, head.hash);
+}
+
+static void verify_fails_with(const struct tree *t, const char *text)
+{
+	struct audit_report report;
+	struct err err = { 0 };
+
+	assert_int_equal(audit_verify(t->fd, &report, &err), -EBADMSG);
+	assert_string_equal(err.text, text);
+}
+
+static void a_swapped_line_is_named(void **state)
+{
+	const struct tree *t = *state;
+	struct audit_head head;
+	_cleanup_free_ char *one = NULL, *two = NULL, *three = NULL, *text = NULL;
+
+	audit_head_init(&head);
+	one = chain(&head, 1);
+	two = chain(&head, 1);
+	three = chain(&head, 1);
+	assert_true(asprintf(&text, "%s%s%s", one, three, two) > 0);
+	tree_write(t, "000001.jsonl", text);
+	verify_fails_with(t,
+			  "verify audit: 000001.jsonl:2: the hash does not match the line and the "
+			  "line before it");
+}
+
+static void a_line_without_its_end_is_named(void **state)
+{
+	const struct tree *t = *state;
+	struct audit_head head;
+	_cleanup_free_ char *text = NULL;
+
+	audit_head_init(&head);
+	text = chain(&head, 2);
+	text[strlen(text) - 10] = '\0';
+	tree_write(t, "000001.jsonl", text);
+	verify_fails_with(t, "verify audit: 000001.jsonl:2: the last line is not complete");
+}
+
+static void a_missing_segment_is_named(void **state)
+{
+	const struct tree *t = *state;
+	struct audit_head head;
+	_cleanup_free_ char *text = NULL;
+
+	audit_head_init(&head);
+	text = chain(&head, 2);
+	tree_write(t, "000002.jsonl", text);
+	verify_fails_with(t, "verify audit: 000001.jsonl:1: the segment is missing");
+}
+
+static void an_empty_trail_verifies(void **state)
+{
+	const struct tree *t = *state;
+	struct audit_report report;
+
+	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
+	assert_true(report.lines == 0);
+	tree_write(t, "notes.txt", "x");
+	tree_write(t, "0000x1.jsonl", "x");
+	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_checks_against_the_one_before),
+		cmocka_unit_test(a_line_is_one_clean_json_object),
+		cmocka_unit_test(the_hash_is_of_prev_and_the_bytes_before_it),
+		cmocka_unit_test(every_flipped_byte_is_found),
+		cmocka_unit_test(every_cut_line_is_found),
+		cmocka_unit_test(the_longest_entry_fits),
+		cmocka_unit_test_setup_teardown(segments_verify_as_one_chain, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(a_swapped_line_is_named, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(a_line_without_its_end_is_named, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(a_missing_segment_is_named, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(an_empty_trail_verifies, tree_setup, tree_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
