@@ -2,6 +2,7 @@
 #include "model/record.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 static const char *const record_kind_names[] = {
@@ -165,7 +166,7 @@ static int add_fact(struct evidence *e, const char *name, struct fact **ret)
 int evidence_add_number(struct evidence *e, const char *name, double number)
 {
 	struct fact *f = NULL;
-	int r = add_fact(e, name, &f);
+	int r = isfinite(number) ? add_fact(e, name, &f) : -EINVAL;
 
 	if (r < 0)
 		return r;

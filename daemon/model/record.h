@@ -250,6 +250,7 @@ int record_check(const struct record *record, struct err *reterr) _warn_unused_;
 
 /* The fact with this name, or NULL. */
 const struct fact *evidence_find_fact(const struct evidence *e, const char *name);
-/* Adds a fact; a full table is counted nowhere and returns -ENOSPC. */
+/* Adds a fact. Returns 0; -ENOSPC for a full table, which is counted nowhere; -ENAMETOOLONG; -EINVAL
+ * for a number that is not finite: nobody could say it. Texts are escaped, and cut to fit. */
 int evidence_add_number(struct evidence *e, const char *name, double number);
 int evidence_add_text(struct evidence *e, const char *name, const char *text);

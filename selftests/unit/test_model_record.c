@@ -123,6 +123,16 @@ static void a_full_table_of_facts_takes_no_more(void **state)
 	assert_int_equal(e.n_facts, FACTS_MAX);
 }
 
+static void a_number_that_is_none_is_no_fact(void **state)
+{
+	struct evidence e = { 0 };
+
+	(void)state;
+	assert_int_equal(evidence_add_number(&e, "x", (double)NAN), -EINVAL);
+	assert_int_equal(evidence_add_number(&e, "x", -(double)INFINITY), -EINVAL);
+	assert_int_equal(e.n_facts, 0);
+}
+
 static void texts_of_facts_are_escaped_and_cut(void **state)
 {
 	struct evidence e = { 0 };
@@ -280,6 +290,7 @@ int main(void)
 		cmocka_unit_test(every_value_of_every_enum_has_a_name),
 		cmocka_unit_test(facts_are_found_by_name),
 		cmocka_unit_test(a_full_table_of_facts_takes_no_more),
+		cmocka_unit_test(a_number_that_is_none_is_no_fact),
 		cmocka_unit_test(texts_of_facts_are_escaped_and_cut),
 		cmocka_unit_test(a_zeroed_body_of_every_kind_is_valid),
 		cmocka_unit_test(checks_the_head),
