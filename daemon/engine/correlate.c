@@ -331,7 +331,7 @@ static void clear_incident(struct engine *e, struct slot *s)
 		incident_free(e, s);
 		return;
 	}
-	if (s->stage == STAGE_ACT) {
+	if (s->stage == STAGE_ACT || (s->stage == STAGE_REST && execute_is_unsettled(s))) {
 		s->withdrawing = true;
 		execute_revert(e, s, "the symptom went away before anybody approved");
 		return;

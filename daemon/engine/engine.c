@@ -142,6 +142,9 @@ void engine_attempt(struct engine *e, const struct attempt_update *u, uint64_t n
 
 	set_time(e, now_ns, wall_us);
 	s = find_key(e, u->attempt.key);
+	/* The executor was given up on, but here it is. */
+	if (s && s->stage == STAGE_REST && execute_is_unsettled(s))
+		s->stage = STAGE_ACT;
 	if (s && s->stage != STAGE_REST && s->stage != STAGE_WAIT)
 		execute_update(e, s, u);
 	else

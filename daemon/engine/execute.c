@@ -382,7 +382,8 @@ static void no_answer(struct engine *e, struct slot *s)
 
 void execute_due(struct engine *e, struct slot *s)
 {
-	bool too_old = s->stage == STAGE_ACT &&
+	/* How long a person may take is the policy's; the executor ends that. */
+	bool too_old = s->stage == STAGE_ACT && s->phase != ATTEMPT_PHASE_WAITING &&
 		       e->now_ns - s->proposed_ns > PROPOSAL_LIFE_NS + step_ns(e, s);
 
 	if (s->n_queries >= QUERIES_MAX || too_old) {
@@ -391,6 +392,11 @@ void execute_due(struct engine *e, struct slot *s)
 	}
 	send_query(e, s);
 	s->due_ns = e->now_ns + (s->answer_ns < ANSWER_NS ? s->answer_ns : ANSWER_NS);
+}
+
+bool execute_is_unsettled(const struct slot *s)
+{
+	return s->key[0] && !attempt_phase_is_final(s->phase);
 }
 
 /* After a restart of the agent: what was under way is asked after at once, never proposed anew. */

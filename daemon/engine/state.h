@@ -276,6 +276,8 @@ void execute_propose(struct engine *e, struct slot *s);
 void execute_revert(struct engine *e, struct slot *s, const char *reason);
 void execute_update(struct engine *e, struct slot *s, const struct attempt_update *u);
 void execute_due(struct engine *e, struct slot *s);
+/* It was proposed, and nobody has said how it ended: it may still be done. */
+bool execute_is_unsettled(const struct slot *s);
 void execute_restored(struct engine *e, struct slot *s);
 
 /* verify.c */

@@ -211,12 +211,16 @@ static void answer_executor(struct replay *x, const struct command *c)
 		return;
 	}
 	if (c->kind == COMMAND_QUERY) {
+		x->error = str_equal(x->taken, c->query.key) ? x->error : -ENOENT;
 		if (!x->executor_is_away)
-			send_update(x, c->query.key, x->phase);
+			send_update(x, c->query.key,
+				    str_equal(x->taken, c->query.key) ? x->phase :
+									ATTEMPT_PHASE_FAILED);
 		return;
 	}
 	if (x->executor_is_away)
 		return;
+	(void)str_copy(x->taken, sizeof(x->taken), c->proposal.key);
 	for (unsigned i = 0; i < x->n_phases; i++) {
 		x->phase = x->phases[i];
 		send_update(x, c->proposal.key, x->phases[i]);

@@ -46,6 +46,7 @@ struct replay {
 	enum attempt_phase phases[PHASES_MAX], phase;
 	unsigned n_phases;
 	bool executor_is_away;
+	char taken[STR_HEX128_MAX]; /* key of the last proposal the executor got */
 	int error;
 	char denied_by[64];
 	struct {
