@@ -18,7 +18,8 @@
 static char last_warning[200];
 static struct btf *kernel_btf;
 
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list ap)
+_printf_(2, 0) static int keep_warning(enum libbpf_print_level level, const char *format,
+				       va_list ap)
 {
 	char text[200] = "";
 

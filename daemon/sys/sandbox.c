@@ -84,7 +84,7 @@ static int allow_argument(scmp_filter_ctx filter, const struct argument_rule *ru
 	if (number < 0)
 		return 0;
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
-				SCMP_CMP64(rule->argument, SCMP_CMP_EQ, rule->value));
+				SCMP_CMP64(rule->argument, SCMP_CMP_EQ, rule->value, 0));
 }
 
 static int allow_arguments(scmp_filter_ctx filter, const struct argument_rule *rules, size_t n)
