@@ -366,6 +366,9 @@ $(foreach d,$(LIB_DIRS),$(eval $(call archive_rule,$d)))
 link = $(call say,LD,$@)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) \
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(ALL_LDFLAGS)
 
+# A fuzzer's own main is not for the programs that print tables.
+$(BIN)/%: private MODE_LDFLAGS := $(patsubst -fsanitize=fuzzer%,-fsanitize=fuzzer-no-link%,$(MODE_LDFLAGS))
+
 define program_rule
 $(BIN)/$1: $(OBJ)/daemon/$(main_$1).o $(call reg_objects,$(regs_$1)) $(call table_objects,$(tables_$1)) \
 		$(call archives,daemon/$(main_$1) $(dirs_$1) $(or $(core_$1),$(CORE_DIRS)))
