@@ -129,6 +129,71 @@ static void a_temporary_change_is_leased(void **state)
 		}
 }
 
+static struct sample sample(const char *signal, double value, uint64_t t_ns)
+{
+	struct sample s = { .entity = { ENTITY_KIND_UNIT, "db.service" },
+			    .source = SOURCE_SYSTEMD,
+			    .provenance = PROVENANCE_SYSTEM,
+			    .t_ns = t_ns,
+			    .value = value };
+
+	(void)str_copy(s.signal, sizeof(s.signal), signal);
+	return s;
+}
+
+/* Answers what the engine asks of db.service as after a crash; returns the cause it ends with. */
+static void answer_crash(struct engine *e, uint64_t now_ns, char cause[static RULE_NAME_MAX])
+{
+	struct command c;
+
+	while (engine_next_command(e, &c)) {
+		struct inspect_item item = { .id = c.inspect.id };
+		const struct inspect_done done = { .id = c.inspect.id };
+		bool status = str_equal(c.inspect.inspector, "unit_status");
+
+		if (c.kind == COMMAND_EMIT && c.record.kind == RECORD_KIND_DIAGNOSIS)
+			(void)str_copy(cause, RULE_NAME_MAX, c.record.diagnosis.cause);
+		if (c.kind != COMMAND_COLLECT)
+			continue;
+		item.evidence.provenance = PROVENANCE_KERNEL;
+		item.evidence.source = status ? SOURCE_SYSTEMD : SOURCE_BPF;
+		if (status) {
+			(void)evidence_add_text(&item.evidence, "unit.active_state", "failed");
+			(void)evidence_add_text(&item.evidence, "unit.result", "signal");
+		} else if (str_equal(c.inspect.inspector, "unit_exits")) {
+			(void)evidence_add_number(&item.evidence, "exit.signal", 9);
+		}
+		engine_evidence(e, &item, now_ns, 1);
+		engine_inspected(e, &done, now_ns, 1);
+	}
+}
+
+static void two_that_explain_it_equally_well_are_no_cause(void **state)
+{
+	const struct brain *b = *state;
+	struct runbook v[2] = { *runbooks_find(&b->runbooks, "service-crashed"),
+				*runbooks_find(&b->runbooks, "service-crashed") };
+	struct runbooks two = { 2, v };
+	struct engine_config config = b->config;
+
+	config.runbooks = &two;
+	(void)str_copy(v[1].id, sizeof(v[1].id), "rival");
+	for (int32_t lead = 0; lead <= 2; lead++) {
+		_cleanup_(engine_freep) struct engine *e = NULL;
+		struct sample s = sample("unit.failed_bool", 1, 100 * NS_PER_S);
+		char cause[RULE_NAME_MAX] = "";
+
+		v[0].evidence[1].weight = 3 + lead; /* unit.result */
+		assert_int_equal(engine_new(&config, &e, NULL), 0);
+		engine_sample(e, &s, 1);
+		for (uint64_t t_s = 101; t_s < 120; t_s++) {
+			engine_tick(e, t_s * NS_PER_S, 1);
+			answer_crash(e, t_s * NS_PER_S, cause);
+		}
+		assert_string_equal(cause, lead < 2 ? "unknown" : "service-crashed");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +204,7 @@ int main(void)
 		cmocka_unit_test(no_fixture_matches_two_runbooks),
 		cmocka_unit_test(every_alert_has_a_rule_a_reason_and_a_source),
 		cmocka_unit_test(a_temporary_change_is_leased),
+		cmocka_unit_test(two_that_explain_it_equally_well_are_no_cause),
 	};
 
 	return cmocka_run_group_tests(tests, brain_setup, brain_teardown);
