@@ -338,8 +338,7 @@ static void emit_attempt(struct engine *e, struct slot *s, const struct attempt_
 	r = engine_emit(e, s, RECORD_KIND_ATTEMPT);
 	r->attempt = u->attempt;
 	if (!r->attempt.action[0]) /* it knows the key only */
-		(void)str_copy(r->attempt.action, sizeof(r->attempt.action),
-			       s->plan.step.action);
+		(void)str_copy(r->attempt.action, sizeof(r->attempt.action), s->plan.step.action);
 	s->last_id = r->id;
 }
 
