@@ -193,7 +193,7 @@ static void print_policy(const struct ctl *ctl, const struct policy *p)
 		table_cell(t, COLOUR_GREY, "%s", p->rules[i].origin);
 	}
 	table_print(t, "policy rule");
-	printf("\n%12s: %s\n%12s: %u actions an hour on one unit, %u on the host, the same again after "
+	printf("\n%12s: %s\n%12s: %u actions an hour on one unit, %u on the host, again after "
 	       "%u s\n%12s: waits %u s for an answer\n",
 	       "Mode", autonomy_to_string(p->mode), "Limits", p->limits.per_entity_per_hour,
 	       p->limits.per_host_per_hour, p->limits.cooldown_s, "Approval", p->limits.approval_s);

@@ -14,6 +14,8 @@
 #include "model/runbook.h"
 #include "model/service.h"
 
+#define TEXT_COLUMN 19 /* behind "PASS  kill-switch  " */
+
 enum grade { GRADE_PASS, GRADE_WARN, GRADE_FAIL };
 
 struct finding {
@@ -146,6 +148,10 @@ static void check_daemon(const struct doctor *d, enum api_socket where, struct f
 	else if (r == -EACCES)
 		found(f, GRADE_WARN, "run this as root, or join group 'aiops'",
 		      "%s cannot be asked: %s", api_daemon(where), err_text(&err));
+	else if (r == -EIO)
+		found(f, GRADE_FAIL,
+		      "journalctl -u aiops-agent -u aiops-executor -u aiops-recorder",
+		      "%s runs, but is not well", api_daemon(where));
 	else
 		found(f, GRADE_FAIL, "systemctl enable --now aiops-agent", "%s: %s",
 		      api_daemon(where), err_text(&err));
@@ -156,9 +162,26 @@ static void check_agent(const struct doctor *d, struct finding *f)
 	check_daemon(d, API_CONTROL, f);
 }
 
+/* It answers without a policy or a bus, and does nothing. */
 static void check_executor(const struct doctor *d, struct finding *f)
 {
-	check_daemon(d, API_APPROVE, f);
+	_cleanup_json_ struct json_object *answer = NULL;
+	struct json_object *policy;
+
+	if (api_try(d->ctl, API_APPROVE, "/v1/status", &answer, NULL) < 0) {
+		check_daemon(d, API_APPROVE, f);
+		return;
+	}
+	policy = json_member(answer, "policy");
+	if (!json_object_get_boolean(json_member(policy, "loaded")))
+		found(f, GRADE_FAIL, "mend it, then: systemctl reload aiops-executor",
+		      "aiops-executor has no policy and denies everything: %s",
+		      json_text(policy, "error", "?"));
+	else if (!json_object_get_boolean(json_member(answer, "bus_connected")))
+		found(f, GRADE_FAIL, "journalctl -u aiops-executor",
+		      "aiops-executor has no connection to systemd and can do nothing");
+	else
+		found(f, GRADE_PASS, NULL, "aiops-executor answers");
 }
 
 static void check_recorder(const struct doctor *d, struct finding *f)
@@ -172,6 +195,7 @@ static void check_probes(const struct doctor *d, struct finding *f)
 	_cleanup_json_ struct json_object *answer = NULL;
 	struct json_object *probes;
 	struct err err = { 0 };
+	unsigned n = 0;
 	char missing[256] = "";
 
 	if (api_try(d->ctl, API_CONTROL, "/v1/status", &answer, &err) < 0) {
@@ -183,13 +207,15 @@ static void check_probes(const struct doctor *d, struct finding *f)
 	for (size_t i = 0; probes && i < json_object_array_length(probes); i++) {
 		struct json_object *p = json_object_array_get_idx(probes, i);
 
-		if (!json_object_get_boolean(json_member(p, "running")))
-			str_append(missing, sizeof(missing), "%s%s (%s)", missing[0] ? ", " : "",
-				   json_text(p, "name", "?"), json_text(p, "error", "?"));
+		if (json_object_get_boolean(json_member(p, "running")))
+			continue;
+		str_append(missing, sizeof(missing), "%s%s", n++ ? ", " : "",
+			   json_text(p, "name", "?"));
 	}
-	if (missing[0])
-		found(f, GRADE_WARN, "what they would see stays unseen", "not running: %s",
-		      missing);
+	if (n > 0)
+		found(f, GRADE_WARN, "why not: journalctl -u aiops-agent",
+		      "%u of %zu do not run, and what they would see stays unseen: %s", n,
+		      json_object_array_length(probes), missing);
 	else
 		found(f, GRADE_PASS, NULL, "all probes run");
 }
@@ -255,14 +281,18 @@ static void report(const struct ctl *ctl, const char *id, const struct finding *
 {
 	static const char *const words[] = { "PASS", "WARN", "FAIL" };
 	static const enum colour colours[] = { COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED };
+	char clean[RECORD_TEXT_MAX * 2] = "";
 	struct json_object *o;
 
 	if (ctl->json == JSON_MODE_OFF) {
-		printf("%s%s%s  %-12s %s\n", colour_on(ctl, colours[f->grade]), words[f->grade],
-		       colour_off(ctl), id, f->text);
-		if (f->grade != GRADE_PASS && f->fix[0])
-			printf("%19s%s-> %s%s\n", "", colour_on(ctl, COLOUR_BOLD), f->fix,
-			       colour_off(ctl));
+		printf("%s%s%s  %-12s ", colour_on(ctl, colours[f->grade]), words[f->grade],
+		       colour_off(ctl), id);
+		ctl_print_wrapped(ctl, COLOUR_NONE, TEXT_COLUMN,
+				  str_escape(clean, sizeof(clean), f->text));
+		if (f->grade == GRADE_PASS || !f->fix[0])
+			return;
+		printf("%*s", TEXT_COLUMN, "-> ");
+		ctl_print_wrapped(ctl, COLOUR_BOLD, TEXT_COLUMN, f->fix);
 		return;
 	}
 	o = json_object_new_object();

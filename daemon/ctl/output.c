@@ -3,22 +3,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <libsmartcols.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 
-#define CELL_MAX          2048
-#define TABLE_COLUMNS_MAX 12
-
-struct table {
-	const struct ctl *ctl;
-	struct libscols_table *scols;
-	struct libscols_line *line;
-	size_t n_columns, column, n_rows;
-};
+#define WRAP_ROOM_MIN 20 /* columns */
 
 const char *colour_on(const struct ctl *ctl, enum colour c)
 {
@@ -111,71 +104,6 @@ void ctl_hint(const struct ctl *ctl, const char *format, ...)
 	fputc('\n', stderr);
 }
 
-struct table *table_new(const struct ctl *ctl, const struct table_column *columns, size_t n)
-{
-	struct table *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		abort();
-	t->ctl = ctl;
-	t->n_columns = n;
-	t->scols = scols_new_table();
-	if (!t->scols)
-		abort();
-	(void)scols_table_set_column_separator(t->scols, "  ");
-	(void)scols_table_enable_noheadings(t->scols, !ctl->legend);
-	(void)scols_table_enable_noencoding(t->scols, true); /* table_cell() escapes, once */
-	(void)scols_table_enable_colors(t->scols, ctl->colour);
-	(void)scols_table_enable_nowrap(t->scols, ctl->full || !ctl->tty);
-	if (ctl->full || !ctl->tty)
-		(void)scols_table_set_termforce(t->scols, SCOLS_TERMFORCE_NEVER);
-	for (size_t i = 0; i < n; i++) {
-		int flags = (columns[i].right ? SCOLS_FL_RIGHT : 0) |
-			    (columns[i].cut && ctl->tty && !ctl->full ? SCOLS_FL_TRUNC : 0);
-		struct libscols_column *c = scols_table_new_column(t->scols, columns[i].name, 0,
-								   flags);
-
-		if (c && ctl->colour)
-			(void)scols_cell_set_color(scols_column_get_header(c), "\033[1m");
-	}
-	return t;
-}
-
-void table_row(struct table *t)
-{
-	t->line = scols_table_new_line(t->scols, NULL);
-	t->column = 0;
-	t->n_rows++;
-}
-
-void table_cell(struct table *t, enum colour c, const char *format, ...)
-{
-	char text[CELL_MAX / 4] = "", clean[CELL_MAX] = "";
-	struct libscols_cell *cell;
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	if (!t->line || t->column >= t->n_columns)
-		return;
-	(void)scols_line_set_data(t->line, t->column, str_escape(clean, sizeof(clean), text));
-	cell = scols_line_get_cell(t->line, t->column++);
-	if (cell && c != COLOUR_NONE && t->ctl->colour)
-		(void)scols_cell_set_color(cell, colour_on(t->ctl, c));
-}
-
-void table_print(struct table *t, const char *noun)
-{
-	if (t->n_rows > 0)
-		(void)scols_print_table(t->scols);
-	if (t->ctl->legend && !t->ctl->quiet)
-		printf("%s%zu %s%s listed.\n", t->n_rows > 0 ? "\n" : "", t->n_rows, noun,
-		       t->n_rows == 1 ? "" : "s");
-	scols_unref_table(t->scols);
-	free(t);
-}
-
 struct json_object *json_member(struct json_object *o, const char *key)
 {
 	struct json_object *v = NULL;
@@ -212,14 +140,91 @@ const char *format_ago(uint64_t wall_us, char buf[static AGO_MAX])
 {
 	uint64_t now_us = clock_wall_us();
 	uint64_t distance_us = now_us > wall_us ? now_us - wall_us : wall_us - now_us;
+	uint64_t s = distance_us / US_PER_S;
 	char span[CLOCK_SPAN_MAX] = "";
 
 	buf[0] = '\0';
 	(void)clock_format_span(distance_us * NS_PER_US, span);
+	if (s >= 10 && s < 60) /* tenths are of no use here */
+		(void)snprintf(span, sizeof(span), "%" PRIu64 " s", s);
 	if (now_us >= wall_us)
 		str_append(buf, AGO_MAX, "%s ago", span);
 	else
 		str_append(buf, AGO_MAX, "in %s", span);
+	return buf;
+}
+
+size_t ctl_width(const struct ctl *ctl)
+{
+	struct winsize size = { 0 };
+	uint64_t columns = 0;
+	const char *text = getenv("COLUMNS");
+
+	if (!ctl->tty || ctl->full)
+		return 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return text && str_parse_u64(text, &columns) == 0 && columns > 0 && columns < 10000 ?
+		       (size_t)columns :
+		       80;
+}
+
+size_t text_width(const char *text, size_t length)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < length; i++)
+		n += ((unsigned char)text[i] & 0xc0) != 0x80; /* first bytes of UTF-8 */
+	return n;
+}
+
+size_t text_break(const char *text, size_t width, size_t *ret_skip)
+{
+	size_t length = strcspn(text, "\n"), cut = 0, space = 0;
+
+	*ret_skip = 0;
+	if (width == 0 || text_width(text, length) <= width) {
+		*ret_skip = text[length] == '\n';
+		return length;
+	}
+	for (size_t n = 0; n <= width; cut++) {
+		if (text[cut] == ' ')
+			space = cut;
+		n += ((unsigned char)text[cut + 1] & 0xc0) != 0x80;
+	}
+	if (space == 0) /* one long word */
+		return cut - 1;
+	*ret_skip = 1;
+	return space;
+}
+
+void ctl_print_wrapped(const struct ctl *ctl, enum colour c, size_t indent, const char *text)
+{
+	size_t width = ctl_width(ctl), skip = 0;
+
+	/* Where the rest of the line is no room for words, the terminal itself may break it. */
+	width = width > indent + WRAP_ROOM_MIN ? width - indent : 0;
+	for (;;) {
+		size_t n = text_break(text, width, &skip);
+
+		printf("%s%.*s%s", colour_on(ctl, c), (int)n, text,
+		       c == COLOUR_NONE ? "" : colour_off(ctl));
+		text += n + skip;
+		if (!*text)
+			break;
+		printf("\n%*s", (int)indent, "");
+	}
+	putchar('\n');
+}
+
+const char *format_local(uint64_t wall_us, char buf[static AGO_MAX])
+{
+	time_t s = (time_t)(wall_us / US_PER_S);
+	struct tm tm = { 0 };
+
+	(void)localtime_r(&s, &tm);
+	if (strftime(buf, AGO_MAX, "%a %Y-%m-%d %H:%M:%S %Z", &tm) == 0)
+		buf[0] = '\0';
 	return buf;
 }
 

@@ -31,13 +31,27 @@ int ctl_print_json(const struct ctl *ctl, struct json_object *value);
 /* A hint for people: stderr, not with --quiet or --json. */
 void ctl_hint(const struct ctl *ctl, const char *format, ...) _printf_(2, 3);
 
-/* A table of libsmartcols: bold upper-case header, two spaces between columns, cut to the terminal's
- * width unless --full. */
+/* Columns of the terminal; 0 where nothing is to be shortened or broken: no terminal, or --full. */
+size_t ctl_width(const struct ctl *ctl);
+
+/* Columns that the first length bytes take, as far as can be told without a font. */
+size_t text_width(const char *text, size_t length);
+
+/* Bytes of text that make a line of at most width columns (0: any), between words where there are
+ * some; *ret_skip: the space or line feed behind it. */
+size_t text_break(const char *text, size_t width, size_t *ret_skip);
+
+/* Prints the rest of a line, whose cursor stands at indent; what is too long for the terminal goes on
+ * below, at indent again. */
+void ctl_print_wrapped(const struct ctl *ctl, enum colour c, size_t indent, const char *text);
+
+/* A table of libsmartcols: bold upper-case header, two spaces between columns. What is too wide for the
+ * terminal is broken into lines within its cell, unless --full. */
 struct table;
 struct table_column {
 	const char *name;
 	bool right; /* numbers */
-	bool cut;   /* may be shortened to fit */
+	bool cut;   /* may be narrowed to fit */
 };
 struct table *table_new(const struct ctl *ctl, const struct table_column *columns, size_t n);
 /* Begins a row, then one cell after another; text is escaped for the terminal. */
@@ -55,6 +69,9 @@ struct json_object *json_member(struct json_object *o, const char *key); /* NULL
 /* "3 min ago", "in 40 s" for microseconds since the epoch. Returns buf. */
 #define AGO_MAX 48
 const char *format_ago(uint64_t wall_us, char buf[static AGO_MAX]);
+
+/* "Fri 2026-01-30 12:00:30 CET" for microseconds since the epoch. Returns buf. */
+const char *format_local(uint64_t wall_us, char buf[static AGO_MAX]);
 
 /* Asks "TEXT [y/N] " on the terminal. Returns 1 for yes, 0 for no, -ENOTTY where nobody can be asked. */
 int ctl_confirm(const struct ctl *ctl, const char *format, ...) _printf_(2, 3);

@@ -43,8 +43,8 @@ static struct json_object *runbook_json(const struct runbook *b)
 static int list(const struct ctl *ctl, const struct runbooks *all)
 {
 	static const struct table_column columns[] = {
-		{ "ID", false, false },     { "RISK", false, false }, { "AUTONOMY", false, false },
-		{ "ALERTS", false, false }, { "TITLE", false, true },
+		{ "ID", false, false },    { "RISK", false, false }, { "AUTONOMY", false, false },
+		{ "ALERTS", false, true }, { "TITLE", false, true },
 	};
 	_cleanup_json_ struct json_object *root = json_object_new_object();
 	struct json_object *items = json_object_new_array();

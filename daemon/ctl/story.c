@@ -9,6 +9,7 @@
 #include "ctl/api.h"
 
 #define LINE_MAX_BYTES 2048
+#define KIND_WIDTH     9 /* of "diagnosis" */
 
 static bool is_id_ending(const char *id)
 {
@@ -77,13 +78,29 @@ static void describe_attempt(char *line, size_t size, struct json_object *b)
 	str_append(line, size, " [by %s]", json_text(b, "actor", "?"));
 }
 
+/* The inspector's words are left out where they only repeat the facts. */
 static void describe_evidence(char *line, size_t size, struct json_object *b)
 {
+	struct json_object *facts = json_member(b, "facts");
+	const char *text = json_text(b, "text", ""), *first = NULL;
+
 	str_append(line, size, "%s (%s, %s): ", json_text(b, "inspector", "?"),
 		   json_text(b, "source", "?"), json_text(b, "provenance", "?"));
-	append_pairs(line, size, json_member(b, "facts"));
-	if (json_text(b, "text", "")[0])
-		str_append(line, size, " - %s", json_text(b, "text", ""));
+	append_pairs(line, size, facts);
+	if (facts && json_object_object_length(facts) > 0)
+		first = json_object_get_object(facts)->head->k;
+	if (text[0] && (!first || !strstr(text, first)))
+		str_append(line, size, "%s%s", first ? "; " : "", text);
+}
+
+static void describe_diagnosis(char *line, size_t size, struct json_object *b)
+{
+	const char *cause = json_text(b, "cause", "?");
+
+	str_append(line, size, "%s", cause);
+	if (!str_equal(cause, "unknown"))
+		str_append(line, size, " (at fault: %s)", json_text(b, "root", "?"));
+	str_append(line, size, ": %s", json_text(b, "text", ""));
 }
 
 static void describe_verdict(char *line, size_t size, struct json_object *b)
@@ -109,8 +126,7 @@ static void describe(char *line, size_t size, const char *kind, struct json_obje
 	else if (str_equal(kind, "evidence"))
 		describe_evidence(line, size, b);
 	else if (str_equal(kind, "diagnosis"))
-		str_append(line, size, "%s, fault of %s: %s", json_text(b, "cause", "?"),
-			   json_text(b, "root", "?"), json_text(b, "text", ""));
+		describe_diagnosis(line, size, b);
 	else if (str_equal(kind, "plan"))
 		describe_plan(line, size, b);
 	else if (str_equal(kind, "decision"))
@@ -138,35 +154,38 @@ static enum colour colour_of_kind(const char *kind, struct json_object *b)
 }
 
 /* What was ruled out, and why, below a diagnosis. */
-static void print_hypotheses(const struct ctl *ctl, struct json_object *b, int indent)
+static void print_hypotheses(const struct ctl *ctl, struct json_object *b, size_t indent)
 {
 	struct json_object *all = json_member(b, "hypotheses");
-	char reason[LINE_MAX_BYTES] = "";
 
 	for (size_t i = 0; all && i < json_object_array_length(all); i++) {
 		struct json_object *h = json_object_array_get_idx(all, i);
+		bool excluded = json_object_get_boolean(json_member(h, "excluded"));
+		char line[512] = "", clean[1024] = "";
 
-		printf("%*s%s%-18s score %2" PRId64 " of %" PRId64 "%s %s%s\n", indent, "",
-		       colour_on(ctl, COLOUR_GREY), json_text(h, "runbook", "?"),
-		       json_int(h, "score"), json_int(h, "min_score"),
-		       json_object_get_boolean(json_member(h, "excluded")) ? ", ruled out:" : "",
-		       str_escape(reason, sizeof(reason), json_text(h, "reason", "")),
-		       colour_off(ctl));
+		str_append(line, sizeof(line), "%s: score %" PRId64 " of %" PRId64 "%s%s",
+			   json_text(h, "runbook", "?"), json_int(h, "score"),
+			   json_int(h, "min_score"), excluded ? ", ruled out: " : ", ",
+			   json_text(h, "reason", ""));
+		printf("%*s", (int)indent, "");
+		ctl_print_wrapped(ctl, COLOUR_GREY, indent + 2,
+				  str_escape(clean, sizeof(clean), line));
 	}
 }
 
-void story_print_record(const struct ctl *ctl, struct json_object *record, int indent)
+void story_print_record(const struct ctl *ctl, struct json_object *record, const char *prefix)
 {
 	const char *kind = json_text(record, "kind", "?");
 	struct json_object *body = json_member(record, kind);
+	size_t indent = strlen(prefix) + KIND_WIDTH + 2;
 	char line[LINE_MAX_BYTES] = "", clean[LINE_MAX_BYTES * 2] = "";
 
 	describe(line, sizeof(line), kind, body);
-	printf("%*s%-9s  %s%s%s\n", indent, "", kind ? kind : "?",
-	       colour_on(ctl, colour_of_kind(kind, body)), str_escape(clean, sizeof(clean), line),
-	       colour_off(ctl));
+	printf("%s%-*s  ", prefix, KIND_WIDTH, kind);
+	ctl_print_wrapped(ctl, colour_of_kind(kind, body), indent,
+			  str_escape(clean, sizeof(clean), line));
 	if (str_equal(kind, "diagnosis"))
-		print_hypotheses(ctl, body, indent + 11);
+		print_hypotheses(ctl, body, indent);
 }
 
 static void print_span(const char *what, struct json_object *i, const char *key, int64_t from_ns)
@@ -185,7 +204,7 @@ void story_print_incident(const struct ctl *ctl, struct json_object *answer)
 	struct json_object *i = json_member(record, "incident");
 	struct json_object *records = json_member(answer, "records");
 	int64_t detected_ns = json_int(i, "detected_boot_ns");
-	char clean[LINE_MAX_BYTES] = "", ago[AGO_MAX] = "";
+	char clean[LINE_MAX_BYTES] = "", ago[AGO_MAX] = "", when[AGO_MAX] = "";
 	int64_t first_us = json_int(i, "opened_usec");
 	const char *cause = json_text(i, "cause", "");
 
@@ -195,7 +214,7 @@ void story_print_incident(const struct ctl *ctl, struct json_object *answer)
 	printf("%12s: %s\n", "Incident", json_text(record, "incident_id", "?"));
 	printf("%12s: %s\n", "State", json_text(i, "state", "?"));
 	printf("%12s: %s\n", "Cause", cause[0] ? cause : "not known yet");
-	printf("%12s: %s (%s)\n", "Opened", json_text(i, "opened", "?"),
+	printf("%12s: %s (%s)\n", "Opened", format_local((uint64_t)first_us, when),
 	       format_ago((uint64_t)first_us, ago));
 	print_span("Acted", i, "acted_boot_ns", detected_ns);
 	print_span("Healed", i, "healed_boot_ns", detected_ns);
@@ -203,7 +222,10 @@ void story_print_incident(const struct ctl *ctl, struct json_object *answer)
 	for (size_t n = 0; records && n < json_object_array_length(records); n++) {
 		struct json_object *r = json_object_array_get_idx(records, n);
 
-		printf("%+8.2f s ", (double)(json_int(r, "time_usec") - first_us) / 1e6);
-		story_print_record(ctl, r, 0);
+		char prefix[32] = "";
+
+		str_append(prefix, sizeof(prefix), "%+8.2f s ",
+			   (double)(json_int(r, "time_usec") - first_us) / 1e6);
+		story_print_record(ctl, r, prefix);
 	}
 }

@@ -14,5 +14,5 @@ int story_fetch(const struct ctl *ctl, const char *prefix, const char *id,
 /* {"incident":{...},"records":[...]}: head and timeline. */
 void story_print_incident(const struct ctl *ctl, struct json_object *answer);
 
-/* One record in a few lines, begun at the given indent: what it says and the evidence it rests on. */
-void story_print_record(const struct ctl *ctl, struct json_object *record, int indent);
+/* One record in a few lines, the first behind prefix: what it says, and what was ruled out. */
+void story_print_record(const struct ctl *ctl, struct json_object *record, const char *prefix);

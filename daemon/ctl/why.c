@@ -33,9 +33,17 @@ static void print_evidence(const struct ctl *ctl, struct json_object *diagnosis,
 			struct json_object *r = json_object_array_get_idx(records, k);
 
 			if (str_equal(json_text(r, "id", ""), id))
-				story_print_record(ctl, r, 4);
+				story_print_record(ctl, r, "  ");
 		}
 	}
+}
+
+static void print_link(const struct ctl *ctl, struct json_object *record,
+		       struct json_object *records)
+{
+	story_print_record(ctl, record, "");
+	if (str_equal(json_text(record, "kind", ""), "diagnosis"))
+		print_evidence(ctl, record, records);
 }
 
 static void print_chain(const struct ctl *ctl, struct json_object *answer,
@@ -44,17 +52,11 @@ static void print_chain(const struct ctl *ctl, struct json_object *answer,
 	struct json_object *chain = json_member(answer, "chain");
 	size_t n = chain ? json_object_array_length(chain) : 0;
 
-	story_print_record(ctl, json_member(answer, "record"), 0);
+	print_link(ctl, json_member(answer, "record"), records);
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *r = json_object_array_get_idx(chain, i);
-
-		printf("%s%s%s\n", colour_on(ctl, COLOUR_GREY), "  because", colour_off(ctl));
-		story_print_record(ctl, r, 0);
-		if (str_equal(json_text(r, "kind", ""), "diagnosis"))
-			print_evidence(ctl, r, records);
+		printf("%sbecause%s\n", colour_on(ctl, COLOUR_GREY), colour_off(ctl));
+		print_link(ctl, json_object_array_get_idx(chain, i), records);
 	}
-	if (str_equal(json_text(json_member(answer, "record"), "kind", ""), "diagnosis"))
-		print_evidence(ctl, json_member(answer, "record"), records);
 }
 
 static int run(struct ctl *ctl, int argc, char **argv)
