@@ -282,6 +282,9 @@ static int start_bus(struct unitbus *b)
 		r = sd_bus_set_address(b->bus, b->address);
 	if (r >= 0)
 		r = sd_bus_set_bus_client(b->bus, true);
+	/* At the end of the loop sd-bus would flush, and wait for a bus that may be frozen. */
+	if (r >= 0)
+		r = sd_bus_set_close_on_exit(b->bus, false);
 	if (r >= 0)
 		r = sd_bus_add_filter(b->bus, NULL, on_message, b);
 	if (r >= 0)
@@ -344,6 +347,9 @@ int unitbus_new(sd_event *event, const char *address, const struct unitbus_handl
 	b->handlers = *handlers;
 	b->userdata = userdata;
 	b->retry_ns = UNITBUS_RETRY_MIN_NS;
+	if (!address)
+		address =
+			secure_getenv("DBUS_SYSTEM_BUS_ADDRESS"); /* as sd_bus_open_system() does */
 	b->address = strdup(address ? address : SYSTEM_BUS);
 	r = b->address ? sd_event_add_time_relative(event, &b->timer, CLOCK_BOOTTIME, 0, 0,
 						    on_timer, b) :

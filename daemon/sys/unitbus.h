@@ -58,7 +58,8 @@ struct unitbus_handlers {
 
 struct unitbus;
 
-/* Connects now and again whenever the bus is away. address: NULL is the system bus. Returns 0; -ENOMEM;
+/* Connects now and again whenever the bus is away. address: NULL is the system bus, or what
+ * $DBUS_SYSTEM_BUS_ADDRESS says instead. Returns 0; -ENOMEM;
  * other -errno of the timer. A bus that does not answer is no error. */
 int unitbus_new(sd_event *event, const char *address, const struct unitbus_handlers *handlers,
 		void *userdata, struct unitbus **ret, struct err *reterr) _warn_unused_;

@@ -61,10 +61,11 @@ class Case:
 class Daemon:
     """One of our programs; its log is what it says on stderr."""
 
-    def __init__(self, case, name, *args):
+    def __init__(self, case, name, *args, env=None):
         self.case, self.name = case, name
         self.lines = []
-        env = {"PATH": "/usr/bin:/bin", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")}
+        env = {"PATH": "/usr/bin:/bin", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""),
+               **(env or {})}
         self.process = subprocess.Popen([BUILD / "bin" / name, *map(str, args)], env=env,
                                         stderr=subprocess.PIPE, text=True, errors="replace")
         self.reader = threading.Thread(target=self.read, daemon=True)
