@@ -289,6 +289,7 @@ void collect_done(struct engine *e, const struct inspect_done *done)
 	if (!s || a->done)
 		return;
 	a->done = true;
+	a->blind = done->r < 0;
 	if (s->stage == STAGE_COLLECT && all_done(e, s))
 		collect_deadline(e, s);
 }

@@ -100,14 +100,19 @@ static void emit_diagnosis(struct engine *e, struct slot *s)
 static void tell_cause(struct engine *e, struct slot *s, const struct runbook *r)
 {
 	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX], evidence[RECORD_TEXT_MAX];
+	uint32_t before = learn_count(e, s->root.name, r->id);
+	char again[64] = "";
 
 	if (str_equal(s->told_cause, r->id))
 		return;
 	(void)str_copy(s->told_cause, sizeof(s->told_cause), r->id);
 	s->told_opened = true;
 	narrate_evidence(evidence, sizeof(evidence), s, r);
-	narrate(e, s, LOG_WARNING, MESSAGE_ID_INCIDENT_DIAGNOSED, "%s: %s. Evidence: %s.",
-		narrate_subject(s, subject, sizeof(subject)), s->diagnosis.text, evidence);
+	if (before > 0)
+		(void)snprintf(again, sizeof(again), " Repaired %u time%s within the hour.", before,
+			       before == 1 ? "" : "s");
+	narrate(e, s, LOG_WARNING, MESSAGE_ID_INCIDENT_DIAGNOSED, "%s: %s. Evidence: %s.%s",
+		narrate_subject(s, subject, sizeof(subject)), s->diagnosis.text, evidence, again);
 }
 
 static void found(struct engine *e, struct slot *s, const struct tally *winner)
@@ -128,7 +133,7 @@ static void found(struct engine *e, struct slot *s, const struct tally *winner)
 static void unknown(struct engine *e, struct slot *s, const char *reason)
 {
 	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX], evidence[RECORD_TEXT_MAX];
-	char untrusted[160], full[RECORD_TEXT_MAX];
+	char untrusted[160], blind[160], full[RECORD_TEXT_MAX];
 
 	if (++s->n_tries < TRIES_MAX) {
 		s->stage = STAGE_WAIT;
@@ -140,14 +145,15 @@ static void unknown(struct engine *e, struct slot *s, const char *reason)
 	emit_diagnosis(e, s);
 	narrate_evidence(evidence, sizeof(evidence), s, NULL);
 	narrate_untrusted(untrusted, sizeof(untrusted), s);
+	narrate_blind(blind, sizeof(blind), s);
 	(void)snprintf(full, sizeof(full), "the cause is unknown: %.300s", reason);
 	incident_escalate(e, s, NULL, full);
 	s->told_opened = true;
 	narrate(e, s, s->incident.severity == SEVERITY_CRITICAL ? LOG_ERR : LOG_WARNING,
 		MESSAGE_ID_INCIDENT_UNKNOWN,
-		"%s: %s; the cause is unknown (%s), so nothing was touched. Measured: %s.%s",
+		"%s: %s; the cause is unknown (%s), so nothing was touched. Measured: %s%s.%s",
 		narrate_subject(s, subject, sizeof(subject)), s->incident.title, reason, evidence,
-		untrusted);
+		blind, untrusted);
 }
 
 /* Closed on record; the slot stays while alerts fire, so that it is told once. */

@@ -61,6 +61,14 @@ bool learn_is_open(struct engine *e, struct breaker *b, const struct runbook *r)
 	return b->open_until_ns > 0;
 }
 
+uint32_t learn_count(struct engine *e, const char *unit, const char *runbook)
+{
+	struct breaker *b = learn_breaker(e, unit, runbook);
+
+	forget_old(b, e->now_ns);
+	return b->n;
+}
+
 static struct learnt *learnt_of(struct engine *e, const char *runbook)
 {
 	struct learnt *l;

@@ -192,6 +192,20 @@ void narrate_untrusted(char *buf, size_t size, const struct slot *s)
 	}
 }
 
+void narrate_blind(char *buf, size_t size, const struct slot *s)
+{
+	buf[0] = '\0';
+	for (uint32_t i = 0; i < s->n_asked; i++) {
+		const struct asked *a = &s->asked[i];
+
+		if (a->story || (a->done && !a->blind))
+			continue;
+		str_append(buf, size, "%s %s", buf[0] ? "," : "; no answer from", a->inspector);
+		if (!entity_equal(&a->entity, &s->entity))
+			str_append(buf, size, " (of %s)", a->entity.name);
+	}
+}
+
 const char *narrate_plan(const struct plan *plan, char *buf, size_t size)
 {
 	char params[RECORD_TEXT_MAX - RULE_NAME_MAX];

@@ -61,7 +61,7 @@ struct asked {
 	uint64_t id;
 	char inspector[RULE_NAME_MAX];
 	struct entity entity;
-	bool done, story; /* story: for people; not waited for */
+	bool done, blind, story; /* blind: it could not look; story: for people; not waited for */
 };
 
 struct item {
@@ -289,6 +289,8 @@ void verify_baseline(struct engine *e, struct slot *s, const struct runbook *r);
 /* learn.c */
 struct breaker *learn_breaker(struct engine *e, const char *unit, const char *runbook);
 bool learn_is_open(struct engine *e, struct breaker *b, const struct runbook *r);
+/* Repairs of this unit by this runbook within the breaker's window. */
+uint32_t learn_count(struct engine *e, const char *unit, const char *runbook);
 uint64_t learn_last_attempt_ns(const struct breaker *b);
 void learn_attempt(struct engine *e, struct slot *s);
 void learn_verdict(struct engine *e, struct slot *s, enum verdict_result result);
@@ -319,4 +321,6 @@ void narrate_template(char *buf, size_t size, const char *format, const struct s
 void narrate_evidence(char *buf, size_t size, const struct slot *s, const struct runbook *r);
 /* Quotes untrusted text, escaped and named so; "" where there is none. */
 void narrate_untrusted(char *buf, size_t size, const struct slot *s);
+/* "; no answer from top_cpu": what was not looked at differs from what was not found. */
+void narrate_blind(char *buf, size_t size, const struct slot *s);
 const char *narrate_plan(const struct plan *plan, char *buf, size_t size);
