@@ -133,6 +133,9 @@ static int wait_cpu_max(const struct action_context *c, uint64_t permyriad, stru
 {
 	uint64_t end_ns = clock_boot_ns() + VISIBLE_MAX_NS, now_permyriad = 0;
 
+	if (end_ns > c->deadline_ns)
+		end_ns = c->deadline_ns;
+
 	for (;;) {
 		int r = read_cpu_max(c, &now_permyriad, reterr);
 
@@ -305,8 +308,11 @@ static int revert(const struct action_context *c, const void *undo, size_t undo_
 	if (r == 0)
 		r = wait_cpu_max(c, u.before_permyriad, reterr);
 	if (r == -EIO)
-		return err_wrap(reterr, -ECANCELED,
-				"our drop-in is gone, someone else set another");
+		return err_set(reterr, -ECANCELED,
+			       "undo CPU quota of unit '%s': ours is gone, someone set another",
+			       unit);
+	if (r == -ESRCH) /* it ended meanwhile; what is left of it is the file, and that is gone */
+		r = 0;
 	if (r == 0)
 		str_append(c->text, c->text_size, "gave '%s' its CPU time back", unit);
 	return r;

@@ -380,20 +380,3 @@ int unitctl_reload(void *bus, struct err *reterr)
 		return err_set(reterr, -EINPROGRESS, "reload unit files: no answer from systemd");
 	return r < 0 ? call_error(reterr, r, &e, "reload", "unit files") : 0;
 }
-
-int unit_facts_check(const struct unit_facts *f, const char *unit, struct err *reterr)
-{
-	if (str_equal(f->load_state, "masked"))
-		return err_set(reterr, -EPERM, "check unit '%s': it is masked", unit);
-	if (!str_equal(f->load_state, "loaded"))
-		return err_set(reterr, -ENOENT, "check unit '%s': it is %s", unit,
-			       f->load_state[0] ? f->load_state : "not loaded");
-	if (!str_equal(f->id, unit))
-		return err_set(reterr, -EPERM, "check unit '%s': it is another name of '%s'", unit,
-			       f->id);
-	if (f->job_id != 0)
-		return err_set(reterr, -EBUSY, "check unit '%s': systemd is at work on it", unit);
-	if (f->freezer_state[0] && !str_equal(f->freezer_state, "running"))
-		return err_set(reterr, -EBUSY, "check unit '%s': an administrator froze it", unit);
-	return 0;
-}
