@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "executor/budget.h"
+
+#define T0_NS (1000 * NS_PER_S)
+
+static const struct policy_limits limits = { .per_entity_per_hour = 3,
+					     .per_host_per_hour = 10,
+					     .cooldown_s = 60,
+					     .approval_s = 900 };
+
+static const char *refusal(const struct budget *b, const char *action, const char *unit,
+			   uint64_t now_ns)
+{
+	const char *by = "";
+
+	return budget_check(b, &limits, action, 1000, unit, now_ns, &by, NULL) < 0 ? by : "";
+}
+
+static void lets_an_action_cool_down_on_its_own_unit_only(void **state)
+{
+	struct budget *b = calloc(1, sizeof(*b));
+	struct err err = { 0 };
+	const char *by = "";
+
+	(void)state;
+	assert_non_null(b);
+	budget_spend(b, "unit.start", "a.service", T0_NS);
+	assert_int_equal(budget_check(b, &limits, "unit.start", 1000, "a.service",
+				      T0_NS + 20 * NS_PER_S, &by, &err),
+			 -EDQUOT);
+	assert_string_equal(err.text, "unit.start on 'a.service' cools down for another 40.0 s");
+	assert_string_equal(refusal(b, "unit.restart", "a.service", T0_NS), "");
+	assert_string_equal(refusal(b, "unit.start", "b.service", T0_NS), "");
+	assert_string_equal(refusal(b, "unit.start", "a.service", T0_NS + 60 * NS_PER_S - 1),
+			    "cooldown");
+	assert_string_equal(refusal(b, "unit.start", "a.service", T0_NS + 60 * NS_PER_S), "");
+	/* The longer of the policy's and the action's own. */
+	assert_int_equal(budget_check(b, &limits, "unit.start", 120000, "a.service",
+				      T0_NS + 61 * NS_PER_S, &by, NULL),
+			 -EDQUOT);
+	free(b);
+}
+
+static void counts_an_hour_for_each_unit_and_for_the_host(void **state)
+{
+	struct budget *b = calloc(1, sizeof(*b));
+	uint64_t now_ns = T0_NS;
+
+	(void)state;
+	assert_non_null(b);
+	for (unsigned i = 0; i < 3; i++, now_ns += 100 * NS_PER_S) {
+		assert_string_equal(refusal(b, "unit.start", "a.service", now_ns), "");
+		budget_spend(b, "unit.start", "a.service", now_ns);
+	}
+	assert_string_equal(refusal(b, "unit.restart", "a.service", now_ns), "budget-entity");
+	for (char unit[] = "b.service"; unit[0] <= 'h'; unit[0]++)
+		budget_spend(b, "unit.start", unit, now_ns);
+	assert_int_equal(budget_count_hour(b, now_ns), 10);
+	assert_string_equal(refusal(b, "unit.start", "z.service", now_ns), "budget-host");
+	/* The first one is an hour old then. */
+	assert_string_equal(refusal(b, "unit.start", "z.service", T0_NS + BUDGET_HOUR_NS - 1),
+			    "budget-host");
+	assert_string_equal(refusal(b, "unit.start", "z.service", T0_NS + BUDGET_HOUR_NS), "");
+	assert_string_equal(refusal(b, "unit.start", "a.service", now_ns + BUDGET_HOUR_NS), "");
+	free(b);
+}
+
+/* One each 21 minutes never uses up an hour's three; the day's window ends it. */
+static void stops_in_a_day_what_each_hour_lets_pass(void **state)
+{
+	struct budget *b = calloc(1, sizeof(*b));
+	uint64_t now_ns = T0_NS;
+	unsigned n = 0;
+
+	(void)state;
+	assert_non_null(b);
+	for (; !refusal(b, "unit.start", "a.service", now_ns)[0]; n++, now_ns += 1260 * NS_PER_S)
+		budget_spend(b, "unit.start", "a.service", now_ns);
+	assert_int_equal(n, 3 * BUDGET_DAY_FACTOR);
+	assert_string_equal(refusal(b, "unit.start", "a.service", now_ns), "budget-entity");
+	assert_string_equal(refusal(b, "unit.start", "b.service", now_ns), "");
+	free(b);
+}
+
+static void stays_within_its_table_and_never_forgets_what_counts(void **state)
+{
+	static const struct policy_limits wide = { .per_entity_per_hour = 60,
+						   .per_host_per_hour = 600 };
+	struct budget *b = calloc(1, sizeof(*b));
+	const char *by = "";
+	unsigned n = 0;
+
+	(void)state;
+	assert_non_null(b);
+	for (uint64_t now_ns = T0_NS; n < 5000; n++, now_ns += 10 * NS_PER_S) {
+		char unit[32] = "";
+
+		str_append(unit, sizeof(unit), "u%u.service", n);
+		if (budget_check(b, &wide, "unit.start", 0, unit, now_ns, &by, NULL) < 0)
+			break;
+		budget_spend(b, "unit.start", unit, now_ns);
+	}
+	assert_int_equal(n, BUDGET_EVENTS_MAX);
+	assert_string_equal(by, "budget-host");
+	/* Spent in spite of that, it does not grow. */
+	budget_spend(b, "unit.start", "late.service", T0_NS + 20000 * NS_PER_S);
+	assert_int_equal(b->n, BUDGET_EVENTS_MAX);
+	budget_spend(b, "unit.start", "next.service", T0_NS + 30000 * NS_PER_S + BUDGET_DAY_NS);
+	assert_int_equal(b->n, 1);
+	free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lets_an_action_cool_down_on_its_own_unit_only),
+		cmocka_unit_test(counts_an_hour_for_each_unit_and_for_the_host),
+		cmocka_unit_test(stops_in_a_day_what_each_hour_lets_pass),
+		cmocka_unit_test(stays_within_its_table_and_never_forgets_what_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
