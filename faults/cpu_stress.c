@@ -22,7 +22,7 @@
 #define BURNER_TEXT         "Batch job" /* says nothing: a diagnosis has to find out */
 #define BURNER_MEMORY_BYTES UINT64_C(67108864)
 /* Our own end comes first; this one is for the day when nothing of us is left. */
-#define BURNER_GRACE_USEC (2 * US_PER_S)
+#define BURNER_GRACE_USEC (5 * US_PER_S)
 #define STOP_MAX_NS       (5 * NS_PER_S)
 /* Share of the CPU time it could have that counts as an effect: with less it disturbs nobody. */
 #define EFFECT_SHARE_PCT 50
