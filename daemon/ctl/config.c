@@ -175,7 +175,7 @@ static void print_policy(const struct ctl *ctl, const struct policy *p)
 		{ "ACTION", false, false },
 		{ "UNITS", false, true },
 		{ "AUTONOMY", false, false },
-		{ "FROM", false, false },
+		{ "FROM", false, true },
 	};
 	struct table *t = table_new(ctl, columns, ELEMENTSOF(columns));
 

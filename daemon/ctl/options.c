@@ -150,13 +150,42 @@ void ctl_options_print_help(const struct ctl *ctl)
 	       colour_on(ctl, COLOUR_BOLD), colour_off(ctl));
 }
 
+/* Paragraphs, filled anew, and indented lines as they are. */
+static void print_paragraphs(const char *text)
+{
+	char paragraph[2048] = "";
+
+	while (*text || paragraph[0]) {
+		size_t length = strcspn(text, "\n"), skip = 0;
+		bool is_text = length > 0 && text[0] != ' ';
+
+		if (is_text)
+			str_append(paragraph, sizeof(paragraph), "%s%.*s", paragraph[0] ? " " : "",
+				   (int)length, text);
+		for (const char *p = paragraph; !is_text && *p; p += skip) {
+			size_t n = text_break(p, HELP_COLUMNS, &skip);
+
+			printf("%.*s\n", (int)n, p);
+			skip += n;
+		}
+		if (!is_text) {
+			paragraph[0] = '\0';
+			if (*text)
+				printf("%.*s\n", (int)length, text);
+		}
+		text += length + (text[length] == '\n');
+	}
+}
+
 void ctl_options_print_verb(const struct ctl *ctl, const struct verb_ops *verb)
 {
 	printf("aiopsctl %s%s%s%s%s\n\n%c%s.\n", colour_on(ctl, COLOUR_BOLD), verb->name,
 	       colour_off(ctl), verb->usage[0] ? " " : "", verb->usage,
 	       toupper((unsigned char)verb->summary[0]), verb->summary + 1);
-	if (verb->help)
-		printf("\n%s\n", verb->help);
+	if (verb->help) {
+		putchar('\n');
+		print_paragraphs(verb->help);
+	}
 	if (verb->options)
 		printf("\n%sOptions:%s\n", colour_on(ctl, COLOUR_BOLD), colour_off(ctl));
 	for (size_t i = 0; i < ELEMENTSOF(verb_options); i++) {

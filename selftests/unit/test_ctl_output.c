@@ -147,6 +147,41 @@ static void an_empty_table_says_so(void **state)
 	assert_string_equal(c.out, "0 incidents listed.\n");
 }
 
+static void a_text_is_broken_between_words(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t width, length, skip;
+	} cases[] = {
+		{ "one two", 0, 7, 0 },          { "one two", 7, 7, 0 },
+		{ "one two", 6, 3, 1 },          { "one two", 3, 3, 1 },
+		{ "abcdefgh", 3, 3, 0 },         { "", 5, 0, 0 },
+		{ "a\nb c", 5, 1, 1 },           { "\xc3\xa4\xc3\xb6 x", 2, 4, 1 },
+		{ "\xc3\xa4\xc3\xb6", 1, 2, 0 }, { "ab cd ef", 5, 5, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		size_t skip = 7;
+
+		assert_int_equal(text_break(cases[i].text, cases[i].width, &skip), cases[i].length);
+		assert_int_equal(skip, cases[i].skip);
+	}
+}
+
+static void a_long_line_is_whole_without_a_terminal(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	capture_begin(&c);
+	ctl_print_wrapped(&text_mode, COLOUR_NONE, 30,
+			  "a text that is longer than what remains of 80");
+	capture_end(&c);
+	assert_string_equal(c.out, "a text that is longer than what remains of 80\n");
+	assert_int_equal(ctl_width(&text_mode), 0);
+}
+
 static void reads_members_of_any_answer(void **state)
 {
 	_cleanup_json_ struct json_object *o = NULL;
@@ -204,6 +239,8 @@ int main(void)
 		cmocka_unit_test(a_table_without_legend_is_rows_only),
 		cmocka_unit_test(a_table_has_colour_only_where_it_is_on),
 		cmocka_unit_test(an_empty_table_says_so),
+		cmocka_unit_test(a_text_is_broken_between_words),
+		cmocka_unit_test(a_long_line_is_whole_without_a_terminal),
 		cmocka_unit_test(reads_members_of_any_answer),
 		cmocka_unit_test(says_how_long_ago),
 		cmocka_unit_test(nobody_is_asked_without_a_terminal_or_for_json),
