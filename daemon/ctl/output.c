@@ -180,20 +180,22 @@ size_t text_width(const char *text, size_t length)
 
 size_t text_break(const char *text, size_t width, size_t *ret_skip)
 {
-	size_t length = strcspn(text, "\n"), cut = 0, space = 0;
+	size_t length = strcspn(text, "\n"), end = 0, space = 0;
 
 	*ret_skip = 0;
 	if (width == 0 || text_width(text, length) <= width) {
 		*ret_skip = text[length] == '\n';
 		return length;
 	}
-	for (size_t n = 0; n <= width; cut++) {
-		if (text[cut] == ' ')
-			space = cut;
-		n += ((unsigned char)text[cut + 1] & 0xc0) != 0x80;
+	for (size_t n = 0; n <= width; n++) {
+		if (n == width && space == 0 && text[end] != ' ')
+			return end; /* one long word */
+		if (text[end] == ' ')
+			space = end;
+		end++;
+		while (((unsigned char)text[end] & 0xc0) == 0x80)
+			end++;
 	}
-	if (space == 0) /* one long word */
-		return cut - 1;
 	*ret_skip = 1;
 	return space;
 }
