@@ -146,28 +146,46 @@ static bool is_wanted(const struct runbook *r, const struct item *item, const st
 	return false;
 }
 
+/* The facts of one item that are worth showing; "" where none is. */
+static void format_item(char *buf, size_t size, const struct slot *s, const struct item *item,
+			const struct runbook *r)
+{
+	uint32_t shown = 0;
+
+	buf[0] = '\0';
+	for (uint32_t i = 0; i < item->evidence.n_facts; i++) {
+		const struct fact *f = &item->evidence.facts[i];
+
+		if (r ? !is_wanted(r, item, f) : shown == FACTS_SHOWN_MAX)
+			continue;
+		if (shown++ == 0)
+			str_append(buf, size, "%s", source_to_string(item->evidence.source));
+		str_append(buf, size, " %s=", f->name);
+		append_fact(buf, size, f);
+	}
+	if (shown && !entity_equal(&item->entity, &s->entity))
+		str_append(buf, size, " (of %s)", item->entity.name);
+}
+
 void narrate_evidence(char *buf, size_t size, const struct slot *s, const struct runbook *r)
 {
+	static const char more[] = "; ...";
+
 	buf[0] = '\0';
 	for (uint32_t i = 0; i < s->n_items; i++) {
-		const struct item *item = &s->items[i];
-		uint32_t shown = 0;
+		char text[RECORD_TEXT_MAX];
+		size_t used = strlen(buf);
 
-		if (!evidence_is_trusted(&item->evidence))
+		if (!evidence_is_trusted(&s->items[i].evidence))
 			continue;
-		for (uint32_t j = 0; j < item->evidence.n_facts; j++) {
-			const struct fact *f = &item->evidence.facts[j];
-
-			if (r ? !is_wanted(r, item, f) : shown == FACTS_SHOWN_MAX)
-				continue;
-			if (shown++ == 0)
-				str_append(buf, size, "%s%s", buf[0] ? "; " : "",
-					   source_to_string(item->evidence.source));
-			str_append(buf, size, " %s=", f->name);
-			append_fact(buf, size, f);
-			if (!entity_equal(&item->entity, &s->entity))
-				str_append(buf, size, " (of %s)", item->entity.name);
+		format_item(text, sizeof(text), s, &s->items[i], r);
+		if (!text[0])
+			continue;
+		if (used + strlen(text) + sizeof(more) + 2 > size) {
+			str_append(buf, size, "%s", more); /* all of it is on record */
+			return;
 		}
+		str_append(buf, size, "%s%s", used ? "; " : "", text);
 	}
 	if (!buf[0])
 		str_append(buf, size, "nothing could be measured");

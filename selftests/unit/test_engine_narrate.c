@@ -121,6 +121,19 @@ static void lists_facts_with_their_sources(void **state)
 				 "bpf unit.result=signal (of y.service)");
 }
 
+static void leaves_out_whole_items_where_room_ends(void **state)
+{
+	char buf[80];
+
+	(void)state;
+	items[1] = items[0];
+	items[1].evidence.source = SOURCE_BPF;
+	slot.n_items = 2;
+	narrate_evidence(buf, sizeof(buf), &slot, NULL);
+	assert_string_equal(buf,
+			    "systemd unit.result=signal unit.exit_signal=9 unit.exit_code=0; ...");
+}
+
 static void says_when_nothing_was_measured(void **state)
 {
 	char buf[RECORD_TEXT_MAX];
@@ -142,6 +155,7 @@ int main(void)
 		cmocka_unit_test_setup(escapes_what_a_fact_says, setup),
 		cmocka_unit_test_setup(quotes_untrusted_text_and_names_it_so, setup),
 		cmocka_unit_test_setup(lists_facts_with_their_sources, setup),
+		cmocka_unit_test_setup(leaves_out_whole_items_where_room_ends, setup),
 		cmocka_unit_test_setup(says_when_nothing_was_measured, setup),
 	};
 
