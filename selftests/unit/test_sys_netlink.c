@@ -24,18 +24,28 @@ static int setup(void **state)
 	_exit(77);
 }
 
-static struct netlink *open_it(void)
+static struct netlink *nl;
+
+static int open_it(void **state)
 {
-	struct netlink *nl = NULL;
 	struct err err = { 0 };
 
+	(void)state;
 	if (netlink_open(&nl, &err) < 0)
 		fail_msg("%s", err_text(&err));
-	return nl;
+	return 0;
 }
 
-/* The loopback's index, and an ifb if the kernel has them. */
-static bool make_ifb(struct netlink *nl, const char *name, struct netlink_link *ret)
+/* skip() jumps over a test's own cleanup. */
+static int close_it(void **state)
+{
+	(void)state;
+	nl = netlink_free(nl);
+	return 0;
+}
+
+/* An ifb, if the kernel has them. */
+static bool make_ifb(const char *name, struct netlink_link *ret)
 {
 	struct err err = { 0 };
 	int r = netlink_add_ifb(nl, name, ret, &err);
@@ -49,7 +59,6 @@ static bool make_ifb(struct netlink *nl, const char *name, struct netlink_link *
 
 static void lists_the_loopback_as_no_kind(void **state)
 {
-	_cleanup_(netlink_freep) struct netlink *nl = open_it();
 	struct netlink_link links[NETLINK_LINKS_MAX] = { 0 };
 	struct err err = { 0 };
 	ssize_t n = netlink_list_links(nl, links, ELEMENTSOF(links), &err);
@@ -69,12 +78,11 @@ static void lists_the_loopback_as_no_kind(void **state)
 
 static void makes_an_ifb_once_and_deletes_it_once(void **state)
 {
-	_cleanup_(netlink_freep) struct netlink *nl = open_it();
 	struct netlink_link l = { 0 };
 	struct err err = { 0 };
 
 	(void)state;
-	if (!make_ifb(nl, "aiops-test", &l))
+	if (!make_ifb("aiops-test", &l))
 		skip();
 	assert_string_equal(l.kind, "ifb");
 	assert_true(l.is_up && l.index > 0);
@@ -86,7 +94,6 @@ static void makes_an_ifb_once_and_deletes_it_once(void **state)
 
 static void deletes_no_link_of_another_kind(void **state)
 {
-	_cleanup_(netlink_freep) struct netlink *nl = open_it();
 	struct err err = { 0 };
 
 	(void)state;
@@ -96,7 +103,6 @@ static void deletes_no_link_of_another_kind(void **state)
 
 static void puts_clsact_on_a_device_once_and_takes_it_off_once(void **state)
 {
-	_cleanup_(netlink_freep) struct netlink *nl = open_it();
 	struct netlink_link lo = { 0 };
 	struct err err = { 0 };
 	int r;
@@ -114,7 +120,6 @@ static void puts_clsact_on_a_device_once_and_takes_it_off_once(void **state)
 
 static void a_device_that_is_gone_has_nothing_to_delete(void **state)
 {
-	_cleanup_(netlink_freep) struct netlink *nl = open_it();
 	const struct netlink_redirect gone = { .ifindex = 9999, .to_ifindex = 9998, .mark = MARK };
 	struct err err = { 0 };
 
@@ -125,14 +130,13 @@ static void a_device_that_is_gone_has_nothing_to_delete(void **state)
 
 static void a_redirect_is_deleted_only_as_we_made_it(void **state)
 {
-	_cleanup_(netlink_freep) struct netlink *nl = open_it();
 	struct netlink_link lo = { 0 }, ifb = { 0 };
 	struct netlink_redirect ours = { .mark = MARK }, other;
 	struct err err = { 0 };
 	int r;
 
 	(void)state;
-	if (!make_ifb(nl, "aiops-test", &ifb))
+	if (!make_ifb("aiops-test", &ifb))
 		skip();
 	assert_int_equal(netlink_find_link(nl, "lo", &lo, &err), 0);
 	ours.ifindex = lo.index;
@@ -155,14 +159,13 @@ static void a_redirect_is_deleted_only_as_we_made_it(void **state)
 
 static void a_netem_counts_its_packets(void **state)
 {
-	_cleanup_(netlink_freep) struct netlink *nl = open_it();
 	const struct netlink_netem netem = { .delay_us = 1000, .queue_packets = 10 };
 	struct netlink_link ifb = { 0 };
 	uint64_t packets = 1;
 	struct err err = { 0 };
 
 	(void)state;
-	if (!make_ifb(nl, "aiops-queue", &ifb))
+	if (!make_ifb("aiops-queue", &ifb))
 		skip();
 	assert_int_equal(netlink_read_netem_packets(nl, ifb.index, &packets, &err), -ENOENT);
 	if (netlink_add_netem(nl, ifb.index, &netem, &err) < 0) {
@@ -176,13 +179,17 @@ static void a_netem_counts_its_packets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists_the_loopback_as_no_kind),
-		cmocka_unit_test(makes_an_ifb_once_and_deletes_it_once),
-		cmocka_unit_test(deletes_no_link_of_another_kind),
-		cmocka_unit_test(puts_clsact_on_a_device_once_and_takes_it_off_once),
-		cmocka_unit_test(a_device_that_is_gone_has_nothing_to_delete),
-		cmocka_unit_test(a_redirect_is_deleted_only_as_we_made_it),
-		cmocka_unit_test(a_netem_counts_its_packets),
+		cmocka_unit_test_setup_teardown(lists_the_loopback_as_no_kind, open_it, close_it),
+		cmocka_unit_test_setup_teardown(makes_an_ifb_once_and_deletes_it_once, open_it,
+						close_it),
+		cmocka_unit_test_setup_teardown(deletes_no_link_of_another_kind, open_it, close_it),
+		cmocka_unit_test_setup_teardown(puts_clsact_on_a_device_once_and_takes_it_off_once,
+						open_it, close_it),
+		cmocka_unit_test_setup_teardown(a_device_that_is_gone_has_nothing_to_delete,
+						open_it, close_it),
+		cmocka_unit_test_setup_teardown(a_redirect_is_deleted_only_as_we_made_it, open_it,
+						close_it),
+		cmocka_unit_test_setup_teardown(a_netem_counts_its_packets, open_it, close_it),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
