@@ -19,6 +19,20 @@ static int add_names(struct json_object *o, const char *key, const char (*names)
 	return 0;
 }
 
+static int add_learnt(struct json_object *o, const struct agent *a, const struct runbook *r)
+{
+	struct engine_learnt l;
+
+	engine_get_learnt(a->engine, r, &l);
+	return json_add_string(o, "autonomy_left", autonomy_to_string(l.autonomy)) < 0 ||
+			       json_add_u64(o, "tried_count", l.n_tried) < 0 ||
+			       json_add_u64(o, "worked_count", l.n_worked) < 0 ||
+			       json_add_u64(o, "failed_count", l.n_failed) < 0 ||
+			       json_add_u64(o, "wrong_count", l.n_wrong) < 0 ?
+		       -ENOMEM :
+		       0;
+}
+
 int api_add_runbooks(const struct agent *a, struct json_object *o)
 {
 	struct json_object *array = json_object_new_array();
@@ -35,7 +49,8 @@ int api_add_runbooks(const struct agent *a, struct json_object *o)
 		    json_add_string(one, "risk", risk_to_string(r->risk)) < 0 ||
 		    json_add_string(one, "autonomy", autonomy_to_string(r->autonomy)) < 0 ||
 		    add_names(one, "alerts", r->alerts, r->n_alerts) < 0 ||
-		    json_add_string(one, "path", r->path) < 0 || api_append(array, &one) < 0)
+		    add_learnt(one, a, r) < 0 || json_add_string(one, "path", r->path) < 0 ||
+		    api_append(array, &one) < 0)
 			return -ENOMEM;
 	}
 	return 0;

@@ -90,6 +90,14 @@ const struct engine_stats *engine_stats(const struct engine *e);
 /* Copies up to max current incident records (open ones first, then the last closed). Returns the count. */
 size_t engine_list_incidents(const struct engine *e, struct record *ret, size_t max);
 
+/* A runbook's own record: attempts, and what became of them. wrong: an invariant broke, so that from then on
+ * it may only suggest. */
+struct engine_learnt {
+	uint32_t n_tried, n_worked, n_failed, n_wrong;
+	enum autonomy autonomy; /* the runbook's, or what is left of it */
+};
+void engine_get_learnt(const struct engine *e, const struct runbook *r, struct engine_learnt *ret);
+
 /* A buffer of this size is always enough for engine_save(). */
 #define ENGINE_SAVE_MAX (1024 * 1024)
 

@@ -124,3 +124,15 @@ enum autonomy learn_autonomy(const struct engine *e, const struct runbook *r)
 			return AUTONOMY_SUGGEST;
 	return r->autonomy;
 }
+
+void engine_get_learnt(const struct engine *e, const struct runbook *r, struct engine_learnt *ret)
+{
+	*ret = (struct engine_learnt){ .autonomy = learn_autonomy(e, r) };
+	for (uint32_t i = 0; i < e->n_learnt; i++)
+		if (str_equal(e->learnt[i].runbook, r->id)) {
+			ret->n_tried = e->learnt[i].n_tried;
+			ret->n_worked = e->learnt[i].n_worked;
+			ret->n_failed = e->learnt[i].n_failed;
+			ret->n_wrong = e->learnt[i].n_wrong;
+		}
+}
