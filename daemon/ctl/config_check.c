@@ -55,7 +55,7 @@ static int parse_runbook(const char *path, const char *text, size_t size, struct
 static int load_services(int root_fd, struct err *reterr)
 {
 	struct services s = { 0 };
-	int r = services_load(root_fd, &s, reterr);
+	int r = services_load_trusted(root_fd, &s, reterr);
 
 	services_done(&s);
 	return r;
@@ -94,7 +94,7 @@ static const struct {
 	int (*parse)(const char *path, const char *text, size_t size, struct err *reterr);
 	int (*load)(int root_fd, struct err *reterr);
 } kinds[] = {
-	{ "services", ".yaml", false, parse_service, load_services },
+	{ "services", ".yaml", true, parse_service, load_services },
 	{ "policy", ".yaml", true, parse_policy, load_policy },
 	{ "alerts", ".yaml", false, parse_alert, load_alerts },
 	{ "runbooks", ".md", false, parse_runbook, load_runbooks },
