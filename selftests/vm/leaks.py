@@ -59,3 +59,7 @@ SABOTAGE = {name: line for name, (line, _) in LEAKS.items()} | {
     "mask-agent": "systemctl mask --now aiops-agent.service",
     "stop-executor": "systemctl mask --now aiops-executor.socket aiops-executor.service",
 }
+
+# Sabotage of the program itself: sabotage-build makes it, and it takes the place of the installed one.
+PROGRAMS = {name: "/usr/libexec/aiops/aiops-agent"
+            for name in ("force-improved", "no-evidence-gate", "guard-stopped")}

@@ -7,6 +7,7 @@ import importlib.util
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -77,6 +78,22 @@ def on_alarm(_signal, _frame):
     raise CaseTimeout("the case took too long")
 
 
+def spoil(vm, name):
+    """Make one thing wrong in the guest: a line to run there, or a program that lies."""
+    path = leaks.PROGRAMS.get(name)
+    if not path:
+        vm.run(leaks.SABOTAGE[name])
+        return
+    vm.write(f"{path}.new", (TOP / "build" / "sabotage" / name).read_bytes(), 0o755)
+    vm.run(f"mv {path}.new {path} && systemctl restart aiops-agent")
+
+
+def build_programs(pairs):
+    """The lying programs that are wanted, before any case waits for them."""
+    for name in sorted({name for _, spoiled in pairs for name in spoiled} & set(leaks.PROGRAMS)):
+        subprocess.run([HERE / "sabotage-build", name], check=True, stdin=subprocess.DEVNULL)
+
+
 def attempt(case, vm, sabotage, debs):
     """Run one case; never raises what a case can raise."""
     signal.signal(signal.SIGALRM, on_alarm)
@@ -85,7 +102,7 @@ def attempt(case, vm, sabotage, debs):
             raise RuntimeError("no package to test: build one or name it with --deb")
         vm.restore()
         for name in sorted(sabotage):
-            vm.run(leaks.SABOTAGE[name])
+            spoil(vm, name)
         signal.alarm(case.timeout_s)
         case.run(vm)
         return Outcome("passed", "", "")
