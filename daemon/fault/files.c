@@ -160,9 +160,12 @@ static int find_surplus(int dir_fd, char ret_name[static FAULT_FILE_NAME_MAX])
 
 void fault_finish(struct fault *f)
 {
+	/* The record, and what a killed writer had not renamed yet. */
+	static const char *const suffixes[] = { "", ".new", ".tmp", ".undo.tmp", ".status.tmp" };
 	char from[FAULT_FILE_NAME_MAX] = "", to[FAULT_FILE_NAME_MAX] = "";
 
-	fault_remove_file(f, "");
+	for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
+		fault_remove_file(f, suffixes[i]);
 	if (f->status.state == FAULT_STATE_STUCK)
 		return;
 	(void)renameat(f->dir_fd, fault_file_name(f->key, ".status", from), f->dir_fd,

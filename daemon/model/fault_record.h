@@ -23,7 +23,7 @@
 #define FAULT_STATE_MAX       4096 /* bytes of undo state */
 #define FAULT_REQUESTER_MAX   64
 #define FAULT_FILE_MAX        (FAULT_STATE_MAX + 4096) /* bytes of any of these files */
-#define FAULT_FILE_NAME_MAX   (STR_HEX128_MAX + 8)
+#define FAULT_FILE_NAME_MAX   (STR_HEX128_MAX + 16)
 
 #define FAULT_VERSION 1
 

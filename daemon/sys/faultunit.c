@@ -199,7 +199,7 @@ int fault_unit_inject(void *bus, int faults_fd, const struct fault_request *requ
 	if (read_key(faults_fd, key, ret, NULL) > 0)
 		return 0;
 	r = write_record(faults_fd, request, key, reterr);
-	if (r < 0)
+	if (r < 0 && r != -EEXIST) /* whoever asked first may have died before it was started */
 		return r;
 	r = start_unit(bus, faults_fd, key, &status, reterr);
 	if (r < 0) {

@@ -358,11 +358,15 @@ static void a_fresh_process_ends_what_a_killed_one_left(void **state)
 
 	(void)state;
 	leave_behind();
+	tree_write(world.tree, "faults/" KEY ".undo.tmp", "half");
+	tree_write(world.tree, "faults/" KEY ".status.tmp", "half");
 	assert_int_equal(process(KEY, fault_clear, &s, &err), 0);
 	assert_int_equal(s.state, FAULT_STATE_VERIFIED);
 	assert_int_equal(world.changes, 0);
 	assert_true(has_file(KEY ".result"));
 	assert_false(has_file(KEY ".undo"));
+	assert_false(has_file(KEY ".undo.tmp"));
+	assert_false(has_file(KEY ".status.tmp"));
 }
 
 static void tries_again_when_clearing_fails(void **state)
