@@ -96,6 +96,7 @@ void execute_propose(struct engine *e, struct slot *s)
 	if (s->n_denied == 0)
 		s->hold_by[0] = '\0';
 	s->proposed_ns = e->now_ns;
+	s->healthy_since_ns = 0;
 	s->answer_ns = ANSWER_NS;
 	s->due_ns = e->now_ns + s->answer_ns;
 	narrate_plan(&s->plan, line, sizeof(line));

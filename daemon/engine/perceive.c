@@ -212,9 +212,12 @@ void perceive_sample(struct engine *e, const struct sample *sample)
 		if (str_equal(alerts->v[i].signal, sample->signal) &&
 		    (managed || !alerts->v[i].managed_only))
 			feed_alert(e, &alerts->v[i], sample);
-	for (size_t i = 0; managed && e->stats.open > 0 && i < ELEMENTSOF(e->slots); i++)
-		if (e->slots[i].stage == STAGE_VERIFY)
+	for (size_t i = 0; managed && e->stats.open > 0 && i < ELEMENTSOF(e->slots); i++) {
+		if (e->slots[i].stage == STAGE_ACT)
+			verify_watch(e, &e->slots[i]);
+		else if (e->slots[i].stage == STAGE_VERIFY)
 			verify_step(e, &e->slots[i]);
+	}
 }
 
 /* What has no end of its own ends by time. */

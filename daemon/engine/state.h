@@ -102,7 +102,8 @@ struct slot {
 	uint64_t proposed_ns, answer_ns; /* answer_ns: patience with the executor in this phase */
 	char after_revert[RECORD_TEXT_MAX]; /* why a person is asked once it is reverted */
 
-	uint64_t done_ns, good_since_ns, broken_since_ns;
+	/* healthy_since_ns: seen by itself, before the settle time counts it */
+	uint64_t done_ns, good_since_ns, healthy_since_ns, broken_since_ns;
 	double before, after;
 	bool seen, sustained, regressed, failed_again, was_broken;
 	char verify_signal[SIGNAL_NAME_MAX];
@@ -283,6 +284,8 @@ void execute_restored(struct engine *e, struct slot *s);
 /* verify.c */
 void verify_start(struct engine *e, struct slot *s);
 void verify_step(struct engine *e, struct slot *s);
+/* New values, while an action is under way or judged: notes since when all is well. */
+void verify_watch(struct engine *e, struct slot *s);
 /* Before an action: what was measured, and which invariants were broken already. */
 void verify_baseline(struct engine *e, struct slot *s, const struct runbook *r);
 

@@ -161,6 +161,18 @@ static void watch_level(struct engine *e, struct slot *s, const struct runbook *
 		       !perceive_is_firing(e, &s->entity, false);
 }
 
+void verify_watch(struct engine *e, struct slot *s)
+{
+	const struct runbook *r = runbooks_find(e->config.runbooks, s->plan.runbook);
+	double value;
+
+	if (!r || expectation_level(e, s, &r->verify.expect, 0, &value) != LEVEL_GOOD ||
+	    answers(e, s, 0) != LEVEL_GOOD)
+		s->healthy_since_ns = 0;
+	else if (!s->healthy_since_ns)
+		s->healthy_since_ns = e->now_ns;
+}
+
 /* The verdict, once it is due. */
 static enum verdict_result verdict_decide(const struct slot *s)
 {
@@ -194,7 +206,7 @@ static void resolve(struct engine *e, struct slot *s, const struct runbook *r)
 							     reason[RECORD_TEXT_MAX];
 	const struct incident *i = &s->incident;
 
-	s->incident.healed_ns = s->good_since_ns ? s->good_since_ns : e->now_ns;
+	s->incident.healed_ns = s->healthy_since_ns ? s->healthy_since_ns : e->now_ns;
 	if (s->lease_s && s->revertible)
 		(void)snprintf(lease, sizeof(lease), " The change is %s.", s->plan.undo_text);
 	(void)snprintf(reason, sizeof(reason), "%s is %g for %u s and every alert is clear",
@@ -251,6 +263,7 @@ void verify_step(struct engine *e, struct slot *s)
 		return;
 	}
 	since_ns = s->done_ns + r->verify.settle_s * NS_PER_S;
+	verify_watch(e, s);
 	watch_invariants(e, s, r);
 	watch_unit(e, s, since_ns);
 	if (e->now_ns >= since_ns)
