@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "selftests/unit/brokerworld.h"
 
 struct step_of_world *world_find(struct world *w, const char *key)
 {
+	struct step_of_world *s;
+
 	for (size_t i = 0; i < w->n_steps; i++)
-		if (str_equal(w->steps[i].key, key))
-			return &w->steps[i];
-	assert_true(w->n_steps < WORLD_KEYS_MAX);
-	(void)str_copy(w->steps[w->n_steps].key, STR_HEX128_MAX, key);
-	return &w->steps[w->n_steps++];
+		if (str_equal(w->steps[i]->key, key))
+			return w->steps[i];
+	assert(w->n_steps < WORLD_KEYS_MAX);
+	s = calloc(1, sizeof(*s));
+	assert(s);
+	(void)str_copy(s->key, sizeof(s->key), key);
+	w->steps[w->n_steps++] = s;
+	return s;
 }
 
 static int op_persist(void *userdata, struct entry *e, struct err *reterr)
@@ -57,7 +59,7 @@ static int op_write_step(void *userdata, const struct entry *e, uint64_t not_aft
 {
 	struct world *w = userdata;
 
-	assert_true(not_after_ns > w->now_ns);
+	assert(not_after_ns > w->now_ns);
 	if (w->disk_full)
 		return err_set(reterr, -ENOSPC, "write file: full");
 	world_find(w, e->attempt.key)->written = true;
@@ -71,23 +73,22 @@ static int op_start(void *userdata, const char *key, struct err *reterr)
 	struct step_of_world *s = world_find(w, key);
 	const struct entry *e = attempts_find(&w->broker.attempts, key);
 
-	assert_non_null(e);
-	assert_false(s->asked);
-	assert_true(s->written && s->is_kept && s->kept.asked);
-	assert_int_equal(e->decision.verdict, DECISION_ALLOW);
+	assert(e);
+	assert(!s->asked);
+	assert(s->written && s->is_kept && s->kept.asked);
+	assert(e->decision.verdict == DECISION_ALLOW);
 	if (e->op == STEP_OP_APPLY) {
-		assert_false(w->stopped || w->audit_full || w->broker.state.paused);
-		assert_non_null(w->broker.policy);
-		assert_false(policy_unit_is_protected(entry_unit(e)));
+		assert(!(w->stopped || w->audit_full || w->broker.state.paused));
+		assert(w->broker.policy);
+		assert(!policy_unit_is_protected(entry_unit(e)));
 		/* By policy, or a person with the role is on record. */
-		assert_true(s->allowed || e->approver[0]);
+		assert(s->allowed || e->approver[0]);
 	}
 	for (size_t i = 0; e->op != STEP_OP_DRY_RUN && i < w->broker.attempts.n; i++) {
 		const struct entry *other = w->broker.attempts.v[i];
 
-		assert_false(other != e && entry_is_running(other) &&
-			     other->op != STEP_OP_DRY_RUN &&
-			     str_equal(entry_unit(other), entry_unit(e)));
+		assert(!(other != e && entry_is_running(other) && other->op != STEP_OP_DRY_RUN &&
+			 str_equal(entry_unit(other), entry_unit(e))));
 	}
 	if (w->starter_full)
 		return err_set(reterr, -EBUSY, "start step: too many");
@@ -126,7 +127,7 @@ static void op_forget(void *userdata, const char *key)
 {
 	struct step_of_world *s = world_find(userdata, key);
 
-	assert_true(attempt_phase_is_final(s->kept.attempt.phase));
+	assert(attempt_phase_is_final(s->kept.attempt.phase));
 	s->is_kept = false;
 }
 
@@ -160,7 +161,7 @@ static void op_changed(void *userdata, struct entry *e)
 {
 	struct world *w = userdata;
 
-	assert_true(str_is_hex128(e->attempt.key));
+	assert(str_is_hex128(e->attempt.key));
 	w->n_changed++;
 }
 
@@ -199,8 +200,6 @@ static void add_rule(struct world *w, const char *action, enum autonomy autonomy
 void world_begin(struct world *w, uint64_t seed)
 {
 	memset(w, 0, sizeof(*w));
-	w->steps = calloc(WORLD_KEYS_MAX, sizeof(w->steps[0]));
-	assert_non_null(w->steps);
 	w->seed = seed;
 	w->now_ns = 1000 * NS_PER_S;
 	w->state.mode = AUTONOMY_AUTO;
@@ -221,7 +220,8 @@ void world_begin(struct world *w, uint64_t seed)
 void world_end(struct world *w)
 {
 	broker_done(&w->broker);
-	free(w->steps);
+	for (size_t i = 0; i < w->n_steps; i++)
+		free(w->steps[i]);
 }
 
 static struct params params_of(const char *action, const char *unit)
@@ -230,11 +230,9 @@ static struct params params_of(const char *action, const char *unit)
 	const struct action_info *info = action_info_find(action);
 	struct params params = { 0 };
 
-	assert_non_null(info);
-	assert_int_equal(params_parse(info->params, texts,
-				      str_equal(action, "unit.set_cpu_quota") ? 2 : 1, &params,
-				      NULL),
-			 0);
+	assert(info);
+	assert(params_parse(info->params, texts, str_equal(action, "unit.set_cpu_quota") ? 2 : 1,
+			    &params, NULL) == 0);
 	return params;
 }
 
@@ -289,7 +287,7 @@ void world_finish(struct world *w, const char *key, enum attempt_phase phase)
 {
 	struct step_of_world *s = world_find(w, key);
 
-	assert_false(s->revoked);
+	assert(!s->revoked);
 	s->claimed = s->has_result = true;
 	s->phase = STEP_PHASE_APPLIED;
 	s->result = (struct step_result){ .phase = phase };
@@ -309,11 +307,11 @@ void world_restart(struct world *w)
 	for (size_t i = 0; i < w->n_steps; i++) {
 		struct entry *e;
 
-		if (!w->steps[i].is_kept)
+		if (!w->steps[i]->is_kept)
 			continue;
-		e = attempts_add(&w->broker.attempts, w->steps[i].key);
-		assert_non_null(e);
-		*e = w->steps[i].kept;
+		e = attempts_add(&w->broker.attempts, w->steps[i]->key);
+		assert(e);
+		*e = w->steps[i]->kept;
 	}
 	broker_resume(&w->broker);
 }

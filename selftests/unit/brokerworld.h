@@ -23,7 +23,7 @@ struct world {
 	struct policy policy;
 	struct policy_rule rules[4];
 	struct services services;
-	struct step_of_world *steps;
+	struct step_of_world *steps[WORLD_KEYS_MAX];
 	size_t n_steps, n_starts, n_changed, n_audit;
 	char last_audit[32];
 	struct budget budget;

@@ -63,7 +63,7 @@ static void any_wish(struct world *w)
 static void any_step(struct world *w)
 {
 	size_t back = next_random(w) % 12; /* mostly the last ones: those are under way */
-	struct step_of_world *s = back < w->n_steps ? &w->steps[w->n_steps - 1 - back] : NULL;
+	struct step_of_world *s = back < w->n_steps ? w->steps[w->n_steps - 1 - back] : NULL;
 
 	if (!s || !s->asked || s->revoked || s->has_result)
 		return;
@@ -192,7 +192,7 @@ static void never_starts_without_leave_nor_twice_nor_two_at_once_in_any_sequence
 		assert_int_equal(attempts_count_active(&w.broker.attempts), 0);
 		n_starts += w.n_starts;
 		for (size_t i = 0; i < w.n_steps; i++)
-			n_done += w.steps[i].kept.attempt.phase == ATTEMPT_PHASE_DONE;
+			n_done += w.steps[i]->kept.attempt.phase == ATTEMPT_PHASE_DONE;
 		world_end(&w);
 	}
 	print_message("%zu starts, %zu done\n", n_starts, n_done);
