@@ -50,6 +50,7 @@ struct agent {
 	struct inspector_context inspector_context;
 	struct agent_probe probes[AGENT_PROBES_MAX];
 	size_t n_probes;
+	uint64_t n_changes_told; /* of watch->n_changes */
 
 	struct engine *engine;
 	struct inspections inspections;
@@ -85,6 +86,8 @@ struct engine_config agent_engine_config(const struct agent *a);
 void agent_probes_start(struct agent *a);
 void agent_probes_tick(struct agent *a, uint64_t now_ns);
 void agent_probes_reload(struct agent *a);
+/* Tells them when the cgroup of a unit is another. */
+void agent_probes_follow(struct agent *a);
 void agent_probes_stop(struct agent *a);
 
 /* wire.c: between the engine and everybody else. */

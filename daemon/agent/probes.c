@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/log.h"
 #include "sys/bpfload.h"
+#include "sys/watch.h"
 
 static void start_probe(struct agent *a, struct agent_probe *p)
 {
@@ -44,11 +45,22 @@ void agent_probes_tick(struct agent *a, uint64_t now_ns)
 			a->probes[i].ops->tick(a->probes[i].state, now_ns);
 }
 
+void agent_probes_follow(struct agent *a)
+{
+	if (a->n_changes_told == a->watch->n_changes)
+		return;
+	a->n_changes_told = a->watch->n_changes;
+	for (size_t i = 0; i < a->n_probes; i++)
+		if (a->probes[i].state && a->probes[i].ops->follow)
+			a->probes[i].ops->follow(a->probes[i].state);
+}
+
 void agent_probes_reload(struct agent *a)
 {
 	for (size_t i = 0; i < a->n_probes; i++)
 		if (a->probes[i].state && a->probes[i].ops->reload)
 			a->probes[i].ops->reload(a->probes[i].state);
+	a->n_changes_told = 0;
 	/* What was opened for the old units is opened for the new ones now, not in a second. */
 	agent_probes_tick(a, clock_boot_ns());
 }

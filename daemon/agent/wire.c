@@ -149,20 +149,23 @@ static void run_command(struct agent *a, const struct command *c)
 	}
 }
 
-static void send_records(struct agent *a)
+/* Returns true if there is more to send and room for it. */
+static bool send_records(struct agent *a)
 {
 	const struct record *record;
 	struct frame f;
 
-	if (!peer_is_up(a->recorder))
-		return;
-	for (unsigned i = 0; i < RECORDS_PER_TURN && (record = ring_next_unsent(&a->ring)); i++) {
+	for (unsigned i = 0; i < RECORDS_PER_TURN; i++) {
+		record = peer_is_up(a->recorder) ? ring_next_unsent(&a->ring) : NULL;
+		if (!record)
+			return false;
 		frame_init(&f, FRAME_RECORD);
 		f.record = *record;
 		if (peer_send(a->recorder, &f) < 0)
-			return;
+			return false;
 		ring_sent(&a->ring);
 	}
+	return true;
 }
 
 static void send_batch(void *userdata, const struct rollups *batch)
@@ -196,13 +199,15 @@ static void expire_inspections(struct agent *a, uint64_t now_ns)
 	}
 }
 
-static void arm_wake(struct agent *a)
+static void arm_wake(struct agent *a, bool more)
 {
 	uint64_t engine_ns = engine_next_ns(a->engine);
 	uint64_t next_ns = inspections_next_ns(&a->inspections);
 
 	if (engine_ns < next_ns)
 		next_ns = engine_ns;
+	if (more)
+		next_ns = 0;
 	if (next_ns == CLOCK_NEVER_NS) {
 		(void)sd_event_source_set_enabled(a->wake, SD_EVENT_OFF);
 		return;
@@ -214,15 +219,17 @@ static void arm_wake(struct agent *a)
 void agent_pump(struct agent *a)
 {
 	struct command c;
-	unsigned i = 0;
+	unsigned n = 0;
+	bool more;
 
+	agent_probes_follow(a);
 	expire_inspections(a, clock_boot_ns());
-	while (i++ < COMMANDS_PER_TURN && engine_next_command(a->engine, &c))
+	for (; n < COMMANDS_PER_TURN && engine_next_command(a->engine, &c); n++)
 		run_command(a, &c);
-	send_records(a);
+	more = send_records(a) || n == COMMANDS_PER_TURN;
 	agent_state_save(a);
 	agent_tell_status(a);
-	arm_wake(a);
+	arm_wake(a, more);
 }
 
 /* A sample from the gateway, which talks to the network: it may say what its probes measured about our

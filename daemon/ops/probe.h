@@ -52,6 +52,8 @@ struct probe_ops {
 	void (*tick)(void *state, uint64_t now_ns);
 	/* The managed services changed. May be NULL. */
 	void (*reload)(void *state);
+	/* The cgroup behind a managed unit came, went or is another. May be NULL. */
+	void (*follow)(void *state);
 	void (*stop)(void *state);
 	/* Records the kernel dropped since start; NULL where none can be. */
 	uint64_t (*dropped)(void *state);

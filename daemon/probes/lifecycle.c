@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
@@ -35,6 +36,15 @@ static const struct signal_spec signals[] = {
 	{ .name = NULL },
 };
 
+#define PACKAGERS_MAX        8
+#define PACKAGER_INTERVAL_NS (5 * NS_PER_S)
+
+/* A package manager that runs. */
+struct packager {
+	pid_t pid; /* 0: free */
+	uint64_t start_jiffies, told_ns;
+};
+
 struct state {
 	const struct probe_context *c;
 	struct lifecycle_bpf *bpf;
@@ -44,6 +54,7 @@ struct state {
 	uint64_t keys[SERVICES_MAX]; /* cgroup ids in the map of managed ones, as in watch.units */
 	unsigned n_cpus;
 	uint64_t *per_cpu;
+	struct packager packagers[PACKAGERS_MAX];
 };
 
 static double exit_value(const struct watch_exit *e)
@@ -82,15 +93,54 @@ static void on_death(const struct state *s, const struct lifecycle_event *e)
 		probe_emit(s->c, &signals[SIGNAL_EXIT], x.unit, e->t_ns, exit_value(&x));
 }
 
+static bool is_packager(const char *comm)
+{
+	for (size_t i = 0; i < ELEMENTSOF(package_managers); i++)
+		if (str_equal(package_managers[i], comm))
+			return true;
+	return false;
+}
+
+/* Short ones end by themselves before anybody looks; one too many is told once, by its start. */
+static void remember_packager(struct state *s, pid_t pid, uint64_t told_ns)
+{
+	struct procfs_task task = { 0 };
+
+	if (procfs_read_task(s->proc_fd, pid, &task) < 0 || !is_packager(task.comm))
+		return;
+	for (size_t i = 0; i < PACKAGERS_MAX; i++)
+		if (!s->packagers[i].pid) {
+			s->packagers[i] = (struct packager){ .pid = pid,
+							     .start_jiffies = task.start_jiffies,
+							     .told_ns = told_ns };
+			return;
+		}
+}
+
+/* Those that were running before us. Our own package may be what is upgraded. */
+static void find_packagers(struct state *s)
+{
+	int fd = openat(s->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *d;
+	uint64_t pid = 0;
+
+	while (dir && (d = readdir(dir)))
+		if (str_parse_u64(d->d_name, &pid) == 0 && pid > 0 && pid <= INT_MAX)
+			remember_packager(s, (pid_t)pid, 0);
+}
+
 static int on_event(void *userdata, void *data, size_t size)
 {
-	const struct state *s = userdata;
+	struct state *s = userdata;
 	const struct lifecycle_event *e = data;
 
 	if (size < sizeof(*e))
 		return 0;
-	if (e->package_manager)
+	if (e->package_manager) {
 		probe_emit(s->c, &signals[SIGNAL_PACKAGES], "", e->t_ns, e->pid);
+		remember_packager(s, (pid_t)e->pid, e->t_ns);
+	}
 	if (e->kind == LIFECYCLE_KIND_EXIT || e->kind == LIFECYCLE_KIND_OOM)
 		on_death(s, e);
 	return 0;
@@ -107,7 +157,7 @@ static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *user
 	return 0;
 }
 
-static void follow(struct state *s, uint32_t i, uint64_t cgroup_id)
+static void follow_unit(struct state *s, uint32_t i, uint64_t cgroup_id)
 {
 	int map_fd = bpf_map__fd(s->bpf->maps.managed);
 	uint32_t one = 1;
@@ -119,19 +169,44 @@ static void follow(struct state *s, uint32_t i, uint64_t cgroup_id)
 		s->keys[i] = cgroup_id;
 }
 
+static void follow(void *state)
+{
+	struct state *s = state;
+	const struct watch *w = s->c->watch;
+
+	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++)
+		if (s->keys[i] != w->units[i].cgroup_id)
+			follow_unit(s, i, w->units[i].cgroup_id);
+}
+
+/* Says so as long as a package manager runs that we saw: an upgrade may take minutes. */
+static void tell_packagers(struct state *s, uint64_t now_ns)
+{
+	for (size_t i = 0; i < PACKAGERS_MAX; i++) {
+		struct packager *p = &s->packagers[i];
+		struct procfs_task task = { 0 };
+
+		if (!p->pid || now_ns < p->told_ns + PACKAGER_INTERVAL_NS)
+			continue;
+		p->told_ns = now_ns;
+		if (procfs_read_task(s->proc_fd, p->pid, &task) < 0 ||
+		    task.start_jiffies != p->start_jiffies || task.state == 'Z')
+			p->pid = 0;
+		else
+			probe_emit(s->c, &signals[SIGNAL_PACKAGES], "", now_ns, p->pid);
+	}
+}
+
 /* Fetches what did not wake us. */
 static void tick(void *state, uint64_t now_ns)
 {
 	struct state *s = state;
 	struct watch *w = s->c->watch;
 
-	(void)now_ns;
-	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++) {
+	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++)
 		(void)watch_refresh_cgroup(w, &w->units[i]);
-		if (s->keys[i] != w->units[i].cgroup_id)
-			follow(s, i, w->units[i].cgroup_id);
-	}
 	(void)ring_buffer__consume(s->ring);
+	tell_packagers(s, now_ns);
 }
 
 /* The order of the units may be another: all keys are made anew. */
@@ -140,7 +215,7 @@ static void reload(void *state)
 	struct state *s = state;
 
 	for (uint32_t i = 0; i < SERVICES_MAX; i++)
-		follow(s, i, 0);
+		follow_unit(s, i, 0);
 }
 
 static uint64_t dropped(void *state)
@@ -208,9 +283,11 @@ static int listen_ring(struct state *s, struct err *reterr)
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
 	if (!s->ring)
 		return bpfload_error(-errno, "open ring of", "lifecycle", reterr);
-	/* Before the timer: an event is older than the second in which it is fetched. */
 	r = sd_event_add_io(s->c->event, &s->source, ring_buffer__epoll_fd(s->ring), EPOLLIN,
 			    on_ring, s);
+	/* Before D-Bus: a death is told while its cgroup and its process are still to be seen. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(s->source, SD_EVENT_PRIORITY_IMPORTANT);
 	return r < 0 ? bpfload_error(r, "poll", "lifecycle", reterr) : 0;
 }
 
@@ -233,6 +310,7 @@ static int start(const struct probe_context *c, void **ret_state, struct err *re
 		stop(s);
 		return r;
 	}
+	find_packagers(s);
 	c->watch->has_exits = true;
 	*ret_state = s;
 	return 0;
@@ -249,6 +327,7 @@ const struct probe_ops probe_lifecycle = {
 	.start = start,
 	.tick = tick,
 	.reload = reload,
+	.follow = follow,
 	.stop = stop,
 	.dropped = dropped,
 };

@@ -66,6 +66,16 @@ static void measure(struct state *s, struct unit *u, struct watch_unit *w, uint6
 	u->before = after;
 }
 
+static void follow(void *state)
+{
+	struct state *s = state;
+	const struct watch *w = s->c->watch;
+
+	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++)
+		if (s->units[i].key != w->units[i].cgroup_id)
+			unit_follow(s, &s->units[i], w->units[i].cgroup_id);
+}
+
 static void tick(void *state, uint64_t now_ns)
 {
 	struct state *s = state;
@@ -73,8 +83,6 @@ static void tick(void *state, uint64_t now_ns)
 
 	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++) {
 		(void)watch_refresh_cgroup(w, &w->units[i]);
-		if (s->units[i].key != w->units[i].cgroup_id)
-			unit_follow(s, &s->units[i], w->units[i].cgroup_id);
 		measure(s, &s->units[i], &w->units[i], now_ns);
 	}
 }
@@ -159,5 +167,6 @@ const struct probe_ops probe_runqlat = {
 	.start = start,
 	.tick = tick,
 	.reload = reload,
+	.follow = follow,
 	.stop = stop,
 };

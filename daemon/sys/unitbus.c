@@ -40,6 +40,7 @@ struct unitbus {
 struct unitbus_call {
 	unitbus_answer_t answer;
 	void *userdata;
+	bool answered;
 };
 
 /* Asks the bus itself to pass on, or no longer, ends of this unit's jobs. sd_bus_add_match() cannot: it
@@ -419,8 +420,20 @@ static int on_query_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
 	(void)error;
 	r = e ? -sd_bus_error_get_errno(e) : unit_status_read(&status, m);
+	call->answered = true;
 	call->answer(call->userdata, r < 0 ? r : 0, &status);
 	return 0;
+}
+
+/* The slot goes with the connection, answered or not. */
+static void on_query_gone(void *userdata)
+{
+	struct unitbus_call *call = userdata;
+	const struct unit_status unknown = { .n_restarts = 0 };
+
+	if (!call->answered)
+		call->answer(call->userdata, -ECONNRESET, &unknown);
+	free(call);
 }
 
 int unitbus_query(sd_bus *bus, const char *unit, unitbus_answer_t answer, void *userdata,
@@ -443,8 +456,8 @@ int unitbus_query(sd_bus *bus, const char *unit, unitbus_answer_t answer, void *
 		free(call);
 		return err_set(reterr, r, "ask systemd about unit '%s': %s", unit, strerror(-r));
 	}
-	/* The slot belongs to the connection from here on and frees the call with itself. */
-	(void)sd_bus_slot_set_destroy_callback(slot, free);
+	/* The slot belongs to the connection from here on. */
+	(void)sd_bus_slot_set_destroy_callback(slot, on_query_gone);
 	(void)sd_bus_slot_set_floating(slot, true);
 	(void)sd_bus_slot_unref(slot);
 	return 0;

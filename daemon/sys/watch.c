@@ -70,7 +70,7 @@ struct watch_unit *watch_find(const struct watch *w, const char *name)
 struct watch_unit *watch_find_cgroup(const struct watch *w, uint64_t cgroup_id)
 {
 	for (uint32_t i = 0; cgroup_id && i < w->n_units; i++)
-		if (w->units[i].cgroup_id == cgroup_id)
+		if (w->units[i].cgroup_id == cgroup_id || w->units[i].last_cgroup_id == cgroup_id)
 			return &w->units[i];
 	return NULL;
 }
@@ -115,8 +115,11 @@ int watch_refresh_cgroup(struct watch *w, struct watch_unit *u)
 		return 0;
 	closep(&u->cgroup_fd);
 	u->cgroup_fd = fd < 0 ? -EBADF : fd;
+	if (u->cgroup_id)
+		u->last_cgroup_id = u->cgroup_id;
 	u->cgroup_id = fd < 0 ? 0 : id;
 	u->generation++;
+	w->n_changes++;
 	return 1;
 }
 

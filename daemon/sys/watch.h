@@ -17,12 +17,13 @@
 struct watch_unit {
 	char name[ENTITY_NAME_MAX];
 	struct unit_status status;
-	bool status_is_known; /* the bus is up and has answered */
-	int cgroup_fd;        /* its directory, or -EBADF while there is none */
-	uint64_t cgroup_id;   /* 0 while there is none */
-	uint32_t generation;  /* changes with cgroup_fd: reopen what you keep open below it */
-	double runq_p99_us;   /* of the last second with samples */
-	uint64_t runq_t_ns;   /* when that was; 0: never */
+	bool status_is_known;    /* the bus is up and has answered */
+	int cgroup_fd;           /* its directory, or -EBADF while there is none */
+	uint64_t cgroup_id;      /* 0 while there is none */
+	uint64_t last_cgroup_id; /* the one before it: deaths in it may be told late */
+	uint32_t generation;     /* changes with cgroup_fd: reopen what you keep open below it */
+	double runq_p99_us;      /* of the last second with samples */
+	uint64_t runq_t_ns;      /* when that was; 0: never */
 };
 
 /* A process that ended or was chosen by the OOM killer. */
@@ -36,10 +37,11 @@ struct watch_exit {
 };
 
 struct watch {
-	int root_fd;    /* "/" or a test's tree; borrowed */
-	int cgroup_fd;  /* root of the v2 hierarchy, or -EBADF */
-	bool has_exits; /* the lifecycle probe runs */
-	sd_bus *bus;    /* NULL while it is away; borrowed from the probe that holds it */
+	int root_fd;        /* "/" or a test's tree; borrowed */
+	int cgroup_fd;      /* root of the v2 hierarchy, or -EBADF */
+	uint64_t n_changes; /* of any unit's cgroup */
+	bool has_exits;     /* the lifecycle probe runs */
+	sd_bus *bus;        /* NULL while it is away; borrowed from the probe that holds it */
 	uint32_t n_units, n_exits;
 	struct watch_unit *units;
 	struct watch_exit exits[WATCH_EXITS_MAX]; /* a ring; n_exits counts on */
@@ -55,6 +57,7 @@ int watch_set_units(struct watch *w, const char *const *names, size_t n_names,
 		    struct err *reterr) _warn_unused_;
 
 struct watch_unit *watch_find(const struct watch *w, const char *name);
+/* The unit whose cgroup this is, or was until its last stop. */
 struct watch_unit *watch_find_cgroup(const struct watch *w, uint64_t cgroup_id);
 
 /* Opens the unit's cgroup, or notices that it is gone or another. Cheap when nothing changed; call it

@@ -358,6 +358,23 @@ static void a_query_without_a_bus_is_refused(void **state)
 	assert_false(f->query_done);
 }
 
+static void a_query_is_answered_when_its_connection_goes(void **state)
+{
+	struct fake *f = *state;
+	sd_bus *client = NULL;
+
+	run_until(f, &f->n_unit, 1);
+	assert_true(sd_bus_new(&client) >= 0);
+	assert_true(sd_bus_set_address(client, f->address) >= 0);
+	assert_true(sd_bus_set_bus_client(client, true) >= 0);
+	assert_true(sd_bus_start(client) >= 0);
+	assert_int_equal(unitbus_query(client, "a.service", on_query, f, NULL), 0);
+	assert_false(f->query_done);
+	(void)sd_bus_close_unref(client);
+	assert_true(f->query_done);
+	assert_int_equal(f->query_r, -ECONNRESET);
+}
+
 static void goes_away_in_the_middle_of_a_call(void **state)
 {
 	struct fake *f = *state;
@@ -382,6 +399,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_query_is_answered_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_query_without_a_bus_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_query_is_answered_when_its_connection_goes, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(goes_away_in_the_middle_of_a_call, setup, teardown),
 	};
 
