@@ -313,12 +313,12 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	bool failed = false;
 
 	(void)argv;
+	(void)json_add(root, "checks", items);
 	if (argc > 1)
 		return ctl_fail(ctl, CTL_USAGE, NULL, "doctor takes no argument");
 	if (root_fd < 0)
 		return ctl_fail_err(ctl, CTL_USAGE, NULL, &err);
 	d.root_fd = root_fd;
-	(void)json_add(root, "checks", items);
 	for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
 		struct finding f = { 0 };
 

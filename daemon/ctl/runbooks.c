@@ -199,19 +199,18 @@ static int lint_or_test(const struct ctl *ctl, const struct runbooks *all, bool 
 	if (argc == 0 && all->n == 0)
 		return ctl_fail(ctl, CTL_NOT_FOUND, "name a FILE, or say where: --root=DIR",
 				"no runbook is installed");
+	for (int i = 0; i < argc; i++)
+		if (!runbooks_find(all, argv[i]) && (test || !strchr(argv[i], '/')))
+			return ctl_fail(ctl, CTL_NOT_FOUND, "list them: aiopsctl runbooks",
+					"no runbook '%s'", argv[i]);
 	t.results = json_object_new_array();
 	for (int i = 0; i < argc; i++) {
 		const struct runbook *b = runbooks_find(all, argv[i]);
 
-		if (b && test)
-			test_one(ctl, &t, b);
-		else if (b)
-			lint_one(ctl, &t, b);
-		else if (!test && strchr(argv[i], '/'))
+		if (!b)
 			lint_file(ctl, &t, argv[i]);
 		else
-			return ctl_fail(ctl, CTL_NOT_FOUND, "list them: aiopsctl runbooks",
-					"no runbook '%s'", argv[i]);
+			(test ? test_one : lint_one)(ctl, &t, b);
 	}
 	for (uint32_t i = 0; argc == 0 && i < all->n; i++)
 		(test ? test_one : lint_one)(ctl, &t, &all->v[i]);
