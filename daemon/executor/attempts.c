@@ -156,17 +156,27 @@ size_t attempts_count_active(const struct attempts *a)
 	return n;
 }
 
+/* In force and to be undone by its key alone: the last to be forgotten. */
+static bool can_be_undone(const struct entry *e)
+{
+	return e->attempt.phase == ATTEMPT_PHASE_DONE && e->attempt.revertible &&
+	       e->op == STEP_OP_APPLY;
+}
+
 struct entry *attempts_find_surplus(const struct attempts *a)
 {
 	struct entry *oldest = NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->n; i++) {
-		if (!attempt_phase_is_final(a->v[i]->attempt.phase))
+		struct entry *e = a->v[i];
+
+		if (!attempt_phase_is_final(e->attempt.phase))
 			continue;
 		n++;
-		if (!oldest || a->v[i]->final_ns < oldest->final_ns)
-			oldest = a->v[i];
+		if (!oldest || can_be_undone(e) < can_be_undone(oldest) ||
+		    (can_be_undone(e) == can_be_undone(oldest) && e->final_ns < oldest->final_ns))
+			oldest = e;
 	}
 	return n > ATTEMPTS_FINAL_MAX ? oldest : NULL;
 }

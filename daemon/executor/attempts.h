@@ -71,7 +71,8 @@ struct entry *attempts_find_waiting(const struct attempts *a, const char *action
 				    const struct params *params);
 size_t attempts_count_waiting(const struct attempts *a);
 size_t attempts_count_active(const struct attempts *a);
-/* The final attempt that ended first, if more than ATTEMPTS_FINAL_MAX have; NULL. */
+/* The final attempt to forget if there are more than ATTEMPTS_FINAL_MAX: the one that ended first, but
+ * what can still be undone goes last. NULL. */
 struct entry *attempts_find_surplus(const struct attempts *a);
 
 /* Same names, types and texts. */

@@ -17,7 +17,7 @@
  * What is about to happen is persisted first. systemd is asked once for a key, never again: what did not
  * begin is revoked, and the claim file decides between the two. */
 
-#define BROKER_ASK_MAX_NS   (5 * NS_PER_S)  /* systemd must have answered: a frozen bus ends here */
+#define BROKER_ASK_MAX_NS   (4 * NS_PER_S)  /* systemd must have answered: a frozen bus ends here */
 #define BROKER_CLAIM_MAX_NS (30 * NS_PER_S) /* and then the step must have begun */
 #define BROKER_GRACE_NS     (2 * NS_PER_S)  /* what was asked before our restart may yet begin */
 #define BROKER_RETRY_NS     NS_PER_S
@@ -108,6 +108,8 @@ void broker_start_answered(struct broker *b, const char *key, int r, const struc
 void broker_job_removed(struct broker *b, const char *key);
 /* Something changed in the steps directory. */
 void broker_look(struct broker *b, const char *key);
+/* And it is not known what. */
+void broker_look_at_all(struct broker *b);
 
 /* After its attempts were loaded: goes on where the last process stopped. */
 void broker_resume(struct broker *b);

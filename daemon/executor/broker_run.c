@@ -320,20 +320,41 @@ static void resume_final(struct broker *b, struct entry *e)
 		e->revert_wanted = false;
 }
 
-void broker_resume(struct broker *b)
+/* Does it for every attempt; by key, because what is done with one may add and remove others. */
+static void for_each(struct broker *b, void (*function)(struct broker *b, struct entry *e))
 {
 	char keys[ELEMENTSOF(b->attempts.v)][STR_HEX128_MAX];
 	size_t n = 0;
 
-	/* By key: what is done with one may add and remove others. */
 	for (size_t i = 0; i < b->attempts.n; i++)
 		(void)str_copy(keys[n++], sizeof(keys[0]), b->attempts.v[i]->attempt.key);
 	for (size_t i = 0; i < n; i++) {
 		struct entry *e = attempts_find(&b->attempts, keys[i]);
 
-		if (e && attempt_phase_is_final(e->attempt.phase))
-			resume_final(b, e);
-		else if (e)
-			resume(b, e);
+		if (e)
+			function(b, e);
 	}
+}
+
+static void resume_one(struct broker *b, struct entry *e)
+{
+	if (attempt_phase_is_final(e->attempt.phase))
+		resume_final(b, e);
+	else
+		resume(b, e);
+}
+
+void broker_resume(struct broker *b)
+{
+	for_each(b, resume_one);
+}
+
+static void look_at_one(struct broker *b, struct entry *e)
+{
+	broker_look(b, e->attempt.key);
+}
+
+void broker_look_at_all(struct broker *b)
+{
+	for_each(b, look_at_one);
 }

@@ -514,10 +514,13 @@ static void asks_once_for_what_was_persisted_but_never_asked(void **state)
 static void forgets_the_oldest_end_and_never_what_runs(void **state)
 {
 	struct world w;
-	struct proposal p, first;
+	struct proposal p, first, undoable;
 
 	(void)state;
 	world_begin(&w, 1);
+	undoable = world_proposal(&w, "unit.start", "undoable.service");
+	(void)world_propose(&w, &undoable);
+	world_finish(&w, undoable.key, ATTEMPT_PHASE_DONE);
 	first = world_proposal(&w, "unit.start", "first.service");
 	(void)world_propose(&w, &first);
 	for (size_t i = 0; i < ATTEMPTS_FINAL_MAX + 50; i++) {
@@ -528,6 +531,8 @@ static void forgets_the_oldest_end_and_never_what_runs(void **state)
 	}
 	assert_int_equal(w.broker.attempts.n, ATTEMPTS_FINAL_MAX + 1);
 	assert_non_null(attempts_find(&w.broker.attempts, first.key));
+	/* It ended first of all, but it can still be undone. */
+	assert_int_equal(broker_revert(&w.broker, undoable.key, "agent", "over", NULL), 0);
 	world_end(&w);
 }
 
