@@ -8,6 +8,7 @@
  *   rollup SIGNAL UNIT WALL_US VALUE
  *   audit SEQ BOOT_ID WHAT             -> ack SEQ
  *   inspect ID INSPECTOR UNIT          -> evidence ID PROVENANCE TEXT, fact ID NAME VALUE, done ID R TEXT
+ *   propose KEY ACTION UNIT            as the agent with all evidence -> attempt KEY PHASE BY
  *   sync                               -> synced, when all before has been sent
  *                                      -> sample SIGNAL ENTITY VALUE T_NS
  */
@@ -162,6 +163,28 @@ static void do_inspect(char **w)
 	send_frame(&f);
 }
 
+static void do_propose(char **w)
+{
+	struct frame f;
+	struct proposal *p = &f.proposal;
+	struct param *unit = &p->plan.step.params.v[0];
+
+	frame_init(&f, FRAME_PROPOSE);
+	(void)str_copy(p->key, sizeof(p->key), w[0]);
+	(void)str_copy(p->plan.runbook, sizeof(p->plan.runbook), "service-crashed");
+	(void)str_copy(p->plan.step.action, sizeof(p->plan.step.action), w[1]);
+	p->plan.autonomy = AUTONOMY_AUTO;
+	p->plan.risk = RISK_REVERSIBLE;
+	p->plan.step.params.n = 1;
+	unit->type = PARAM_TYPE_UNIT;
+	(void)str_copy(unit->name, sizeof(unit->name), "unit");
+	(void)str_copy(unit->text, sizeof(unit->text), w[2]);
+	p->root = entity_make(ENTITY_KIND_UNIT, w[2]);
+	p->n_sources = p->n_trusted = 3;
+	p->deadline_ns = clock_boot_ns() + 60 * NS_PER_S;
+	send_frame(&f);
+}
+
 static void do_sync(char **w)
 {
 	(void)w;
@@ -175,6 +198,7 @@ static const struct {
 } verbs[] = {
 	{ "incident", 4, do_incident }, { "event", 5, do_event },     { "rollup", 4, do_rollup },
 	{ "audit", 3, do_audit },       { "inspect", 3, do_inspect }, { "sync", 0, do_sync },
+	{ "propose", 3, do_propose },
 };
 
 static void run_line(char *line)
@@ -221,6 +245,10 @@ static void print_frame(const struct frame *f)
 	else if (f->type == FRAME_INSPECT_DONE)
 		(void)printf("done %" PRIu64 " %d %s\n", f->inspect_done.id, f->inspect_done.r,
 			     f->inspect_done.text);
+	else if (f->type == FRAME_ATTEMPT)
+		(void)printf("attempt %s %s %s\n", f->attempt.attempt.key,
+			     attempt_phase_to_string(f->attempt.attempt.phase),
+			     f->attempt.decision.by);
 	else if (f->type == FRAME_SAMPLE)
 		(void)printf("sample %s %s %g %" PRIu64 "\n", f->sample.signal,
 			     entity_format(&f->sample.entity, entity), f->sample.value,
