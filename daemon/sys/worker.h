@@ -14,7 +14,7 @@
 #define WORKER_SPINS        "1" /* batch-worker 1 PROCESSES */
 #define WORKER_GROWS        "2" /* batch-worker 2 MIB MIB_PER_S, with the two fds below */
 #define WORKER_SPIN_MAX     64
-#define WORKER_GROW_MAX_MIB (64 * 1024)
+#define WORKER_GROW_MAX_MIB (1024 * 1024)
 #define WORKER_RATE_MAX_MIB 1024
 
 /* main() when it is called by that name. Never returns before it is killed or, growing, its parent
