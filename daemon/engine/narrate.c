@@ -60,7 +60,7 @@ const char *narrate_subject(const struct slot *s, char *buf, size_t size)
 
 static void append_number(char *buf, size_t size, double number)
 {
-	if (fabs(number) < 1e15 && number == trunc(number))
+	if (fabs(number) < 1e15 && number == (double)(int64_t)number)
 		str_append(buf, size, "%.0f", number);
 	else
 		str_append(buf, size, "%.1f", number);
