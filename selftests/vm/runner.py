@@ -88,10 +88,14 @@ def spoil(vm, name):
     vm.run(f"mv {path}.new {path} && systemctl restart aiops-agent")
 
 
-def build_programs(pairs):
-    """The lying programs that are wanted, before any case waits for them."""
+def build_programs(pairs, progress):
+    """The lying programs that are wanted, before the machine is taken for anything."""
     for name in sorted({name for _, spoiled in pairs for name in spoiled} & set(leaks.PROGRAMS)):
-        subprocess.run([HERE / "sabotage-build", name], check=True, stdin=subprocess.DEVNULL)
+        with progress.step(f"sabotage: build {name}"):
+            done = subprocess.run([HERE / "sabotage-build", name], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, check=False)
+            if done.returncode:
+                raise RuntimeError(f"build sabotage '{name}': exit {done.returncode}")
 
 
 def attempt(case, vm, sabotage, debs):

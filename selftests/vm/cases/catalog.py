@@ -22,5 +22,5 @@ def run(vm):
     assert not missing, f"not explained: {missing}"
     assert len(said) >= 5, said
     told = vm.out(["journalctl", "-b", "-x", "-o", "short", f"AIOPS_INCIDENT={incident['id']}"])
-    assert told.count("\n-- Subject: ") >= 3 or told.count("Subject: ") >= 3, told
+    assert told.count(" Subject: ") >= 3, told
     vm.note(f"{len(said)} kinds of messages, all explained")
