@@ -97,8 +97,9 @@ int api_try(const struct ctl *ctl, enum api_socket where, const char *path,
 	if (r < 0)
 		return r;
 	if (status >= 300)
-		return err_set(reterr, -EIO, "ask %s: HTTP status %ld", sockets[where].daemon,
-			       status);
+		return err_set(reterr, -EIO, "ask %s: HTTP status %ld: %s", sockets[where].daemon,
+			       status,
+			       json_text(json_member(answer, "error"), "message", "not well"));
 	*ret = TAKE_PTR(answer);
 	return 0;
 }

@@ -18,7 +18,7 @@ const char *approval_describe(struct json_object *o, char *buf, size_t size)
 
 	buf[0] = '\0';
 	str_append(buf, size, "%s", json_text(o, "action", "?"));
-	if (!params)
+	if (!params || !json_object_is_type(params, json_type_object))
 		return buf;
 	json_object_object_foreach(params, key, value) {
 		str_append(buf, size, " %s=%s", key, json_object_get_string(value));
@@ -37,7 +37,7 @@ static bool names(const char *full, const char *part)
 /* The one pending approval that id names. Returns 1; 0: none; -ENOTUNIQ. */
 static int find(struct json_object *answer, const char *id, struct json_object **ret)
 {
-	struct json_object *all = json_member(answer, "approvals");
+	struct json_object *all = json_items(answer, "approvals");
 	int n = 0;
 
 	for (size_t i = 0; all && i < json_object_array_length(all); i++) {

@@ -26,7 +26,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	if (ctl->json != JSON_MODE_OFF)
 		return ctl_print_json(ctl, answer);
 	t = table_new(ctl, columns, ELEMENTSOF(columns));
-	all = json_member(answer, "approvals");
+	all = json_items(answer, "approvals");
 	for (size_t i = 0; all && i < json_object_array_length(all); i++) {
 		struct json_object *o = json_object_array_get_idx(all, i);
 		char what[512] = "", ago[AGO_MAX] = "";

@@ -203,7 +203,7 @@ static void check_probes(const struct doctor *d, struct finding *f)
 		      "probes cannot be asked for: the agent does not answer");
 		return;
 	}
-	probes = json_member(answer, "probes");
+	probes = json_items(answer, "probes");
 	for (size_t i = 0; probes && i < json_object_array_length(probes); i++) {
 		struct json_object *p = json_object_array_get_idx(probes, i);
 

@@ -67,7 +67,7 @@ static int list(const struct ctl *ctl)
 	if (ctl->json != JSON_MODE_OFF)
 		return ctl_print_json(ctl, answer);
 	t = table_new(ctl, columns, ELEMENTSOF(columns));
-	items = json_member(answer, "incidents");
+	items = json_items(answer, "incidents");
 	for (size_t i = 0; items && i < json_object_array_length(items); i++)
 		print_row(t, json_object_array_get_idx(items, i));
 	table_print(t, "incident");

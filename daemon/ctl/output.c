@@ -114,6 +114,13 @@ struct json_object *json_member(struct json_object *o, const char *key)
 		       NULL;
 }
 
+struct json_object *json_items(struct json_object *o, const char *key)
+{
+	struct json_object *v = json_member(o, key);
+
+	return v && json_object_is_type(v, json_type_array) ? v : NULL;
+}
+
 const char *json_text(struct json_object *o, const char *key, const char *otherwise)
 {
 	struct json_object *v = json_member(o, key);

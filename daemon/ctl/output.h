@@ -65,6 +65,8 @@ const char *json_text(struct json_object *o, const char *key, const char *otherw
 int64_t json_int(struct json_object *o, const char *key);
 double json_number(struct json_object *o, const char *key);
 struct json_object *json_member(struct json_object *o, const char *key); /* NULL if absent */
+/* The array, or NULL where there is none. */
+struct json_object *json_items(struct json_object *o, const char *key);
 
 /* "3 min ago", "in 40 s" for microseconds since the epoch. Returns buf. */
 #define AGO_MAX 48

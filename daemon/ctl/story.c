@@ -87,7 +87,8 @@ static void describe_evidence(char *line, size_t size, struct json_object *b)
 	str_append(line, size, "%s (%s, %s): ", json_text(b, "inspector", "?"),
 		   json_text(b, "source", "?"), json_text(b, "provenance", "?"));
 	append_pairs(line, size, facts);
-	if (facts && json_object_object_length(facts) > 0)
+	if (facts && json_object_is_type(facts, json_type_object) &&
+	    json_object_object_length(facts) > 0)
 		first = json_object_get_object(facts)->head->k;
 	if (text[0] && (!first || !strstr(text, first)))
 		str_append(line, size, "%s%s", first ? "; " : "", text);
@@ -156,7 +157,7 @@ static enum colour colour_of_kind(const char *kind, struct json_object *b)
 /* What was ruled out, and why, below a diagnosis. */
 static void print_hypotheses(const struct ctl *ctl, struct json_object *b, size_t indent)
 {
-	struct json_object *all = json_member(b, "hypotheses");
+	struct json_object *all = json_items(b, "hypotheses");
 
 	for (size_t i = 0; all && i < json_object_array_length(all); i++) {
 		struct json_object *h = json_object_array_get_idx(all, i);
@@ -202,7 +203,7 @@ void story_print_incident(const struct ctl *ctl, struct json_object *answer)
 {
 	struct json_object *record = json_member(answer, "incident");
 	struct json_object *i = json_member(record, "incident");
-	struct json_object *records = json_member(answer, "records");
+	struct json_object *records = json_items(answer, "records");
 	int64_t detected_ns = json_int(i, "detected_boot_ns");
 	char clean[LINE_MAX_BYTES] = "", ago[AGO_MAX] = "", when[AGO_MAX] = "";
 	int64_t first_us = json_int(i, "opened_usec");

@@ -7,7 +7,7 @@
 /* The last record of an incident that says most: its last narrative or verdict, else the last. */
 static struct json_object *record_to_explain(struct json_object *incident)
 {
-	struct json_object *records = json_member(incident, "records");
+	struct json_object *records = json_items(incident, "records");
 	size_t n = records ? json_object_array_length(records) : 0;
 
 	for (size_t i = n; i > 0; i--) {
@@ -24,7 +24,7 @@ static struct json_object *record_to_explain(struct json_object *incident)
 static void print_evidence(const struct ctl *ctl, struct json_object *diagnosis,
 			   struct json_object *records)
 {
-	struct json_object *ids = json_member(json_member(diagnosis, "diagnosis"), "evidence_ids");
+	struct json_object *ids = json_items(json_member(diagnosis, "diagnosis"), "evidence_ids");
 
 	for (size_t i = 0; ids && i < json_object_array_length(ids); i++) {
 		const char *id = json_object_get_string(json_object_array_get_idx(ids, i));
@@ -49,7 +49,7 @@ static void print_link(const struct ctl *ctl, struct json_object *record,
 static void print_chain(const struct ctl *ctl, struct json_object *answer,
 			struct json_object *records)
 {
-	struct json_object *chain = json_member(answer, "chain");
+	struct json_object *chain = json_items(answer, "chain");
 	size_t n = chain ? json_object_array_length(chain) : 0;
 
 	print_link(ctl, json_member(answer, "record"), records);
@@ -83,7 +83,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	}
 	if (ctl->json != JSON_MODE_OFF)
 		return ctl_print_json(ctl, explained ? explained : answer);
-	print_chain(ctl, explained ? explained : answer, json_member(incident, "records"));
+	print_chain(ctl, explained ? explained : answer, json_items(incident, "records"));
 	return CTL_OK;
 }
 
