@@ -4,8 +4,6 @@
 
 #include "executor/executor.h"
 
-extern const struct action_info action_table[]; /* generated */
-
 static int out_of_memory(struct err *reterr)
 {
 	return err_set(reterr, -ENOMEM, "write answer: %s", strerror(ENOMEM));

@@ -9,8 +9,6 @@
 
 #define KEY_PART_MIN 4 /* characters */
 
-extern const struct action_info action_table[]; /* generated */
-
 struct entry *attempts_add(struct attempts *a, const char *key)
 {
 	struct entry *e;

@@ -17,3 +17,5 @@ struct action_info {
 	bool revertible, idempotent;
 	uint32_t timeout_ms, settle_ms, cooldown_ms;
 };
+
+extern const struct action_info action_table[];
