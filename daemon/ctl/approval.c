@@ -60,7 +60,9 @@ static void print_what(const struct ctl *ctl, struct json_object *o)
 	       str_escape(clean, sizeof(clean), approval_describe(o, what, sizeof(what))),
 	       colour_off(ctl));
 	printf("%12s: %s\n", "Risk", json_text(o, "risk", "?"));
-	printf("%12s: %s\n", "Why", str_escape(clean, sizeof(clean), json_text(o, "reason", "?")));
+	printf("%12s: ", "Why");
+	ctl_print_wrapped(ctl, COLOUR_NONE, 14,
+			  str_escape(clean, sizeof(clean), json_text(o, "reason", "?")));
 	printf("%12s: %s\n", "Undo",
 	       str_escape(clean, sizeof(clean), json_text(o, "undo", "none")));
 	printf("%12s: %s\n", "Asked by", json_text(o, "actor", "?"));

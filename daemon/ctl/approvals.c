@@ -9,8 +9,8 @@
 static int run(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct table_column columns[] = {
-		{ "ID", false, false },       { "ACTION", false, true },   { "RISK", false, false },
-		{ "ASKED BY", false, false }, { "EXPIRES", false, false }, { "WHY", false, true },
+		{ "ID", false, false },      { "ACTION", false, true }, { "RISK", false, false },
+		{ "EXPIRES", false, false }, { "WHY", false, true },
 	};
 	_cleanup_json_ struct json_object *answer = NULL;
 	struct json_object *all;
@@ -35,7 +35,6 @@ static int run(struct ctl *ctl, int argc, char **argv)
 		table_cell(t, COLOUR_BLUE, "%.*s", KEY_SHORT, json_text(o, "key", "?"));
 		table_cell(t, COLOUR_BOLD, "%s", approval_describe(o, what, sizeof(what)));
 		table_cell(t, COLOUR_NONE, "%s", json_text(o, "risk", "?"));
-		table_cell(t, COLOUR_NONE, "%s", json_text(o, "actor", "?"));
 		table_cell(t, COLOUR_YELLOW, "%s",
 			   format_ago((uint64_t)json_int(o, "expires_usec"), ago));
 		table_cell(t, COLOUR_NONE, "%s", json_text(o, "reason", ""));

@@ -100,7 +100,7 @@ static int watch(const struct ctl *ctl)
 		if (r != CTL_OK)
 			return r;
 		if (!before || !json_object_equal(before, now)) {
-			if (ctl->tty)
+			if (ctl->tty && ctl->json == JSON_MODE_OFF)
 				fputs("\033[H\033[2J", stdout);
 			r = list(ctl);
 			(void)fflush(stdout);
