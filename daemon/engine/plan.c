@@ -134,8 +134,11 @@ static void refuse(struct engine *e, struct slot *s, const struct guard *g)
 void plan_next(struct engine *e, struct slot *s)
 {
 	const struct runbook *r = runbooks_find(e->config.runbooks, s->incident.cause);
-	struct guard g = { .verdict = GUARD_STOP, .text = "no more alternatives" };
+	struct guard g = { .verdict = GUARD_STOP, .text = "nothing is left to try" };
 	struct err err = { 0 };
+
+	if (r && r->n_plan == 0)
+		(void)str_copy(g.text, sizeof(g.text), "its runbook knows no repair");
 
 	for (; r && s->alternative < r->n_plan && s->alternative < ALTERNATIVES_MAX;
 	     s->alternative++) {
