@@ -75,14 +75,25 @@ static struct entry *entry_new(struct broker *b, const char *key, const struct a
 	return e;
 }
 
-static void deny(struct broker *b, struct entry *e, const char *actor)
+/* From here on the trail names the action by its hash. */
+static void announce(struct broker *b, struct entry *e, const char *what, const char *actor)
 {
-	b->ops->audit(b->userdata, "deny", actor, e);
-	broker_end(b, e, ATTEMPT_PHASE_DENIED, -EPERM, e->decision.text);
+	if (approval_seal(e, b->boot_id) < 0)
+		e->hash[0] = '\0';
+	b->ops->audit(b->userdata, what, actor, e);
 }
 
-static void deny_by(struct broker *b, struct entry *e, const char *by, const char *text,
-		    const char *actor)
+/* By e->decision. */
+static void deny(struct broker *b, struct entry *e, const char *actor)
+{
+	e->attempt.phase = ATTEMPT_PHASE_DENIED;
+	(void)str_copy(e->attempt.text, sizeof(e->attempt.text), e->decision.text);
+	b->ops->audit(b->userdata, "deny", actor, e);
+	broker_end(b, e, ATTEMPT_PHASE_DENIED, -EPERM, e->attempt.text);
+}
+
+void broker_deny(struct broker *b, struct entry *e, const char *by, const char *text,
+		 const char *actor)
 {
 	e->decision = (struct decision){ .verdict = DECISION_DENY };
 	(void)str_copy(e->decision.by, sizeof(e->decision.by), by);
@@ -99,8 +110,8 @@ static void wait_for_person(struct broker *b, struct entry *e)
 	int r;
 
 	if (attempts_count_waiting(&b->attempts) >= APPROVALS_MAX) {
-		deny_by(b, e, "approvals-full", "too many actions wait for a person already",
-			"executor");
+		broker_deny(b, e, "approvals-full", "too many actions wait for a person already",
+			    "executor");
 		return;
 	}
 	e->expires_ns = b->now_ns + span_ns;
@@ -113,7 +124,7 @@ static void wait_for_person(struct broker *b, struct entry *e)
 	if (r == 0)
 		r = broker_keep(b, e, &err);
 	if (r < 0)
-		deny_by(b, e, "not-kept", err_text(&err), "executor");
+		broker_deny(b, e, "not-kept", err_text(&err), "executor");
 }
 
 /* The same as one that waits: it shares that one's fate. Returns NULL when there is none. */
@@ -191,7 +202,7 @@ struct entry *broker_propose(struct broker *b, const struct proposal *p, struct 
 	e->plan_id = p->plan_id;
 	(void)str_copy(e->attempt.actor, sizeof(e->attempt.actor), "agent");
 	str_append(e->reason, sizeof(e->reason), "runbook %s", p->plan.runbook);
-	b->ops->audit(b->userdata, "propose", "agent", e);
+	announce(b, e, "propose", "agent");
 	rq.entry = e;
 	guard_decide(&view, &rq, &e->decision);
 	return act_on(b, e);
@@ -214,7 +225,7 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 	e->attempt.dry_run = w->dry_run;
 	(void)str_copy(e->attempt.actor, sizeof(e->attempt.actor), w->actor);
 	(void)str_escape(e->reason, sizeof(e->reason), w->reason ? w->reason : "asked by a person");
-	b->ops->audit(b->userdata, "propose", w->actor, e);
+	announce(b, e, "propose", w->actor);
 	rq.entry = e;
 	/* Who may approve confirms by doing, but for what takes two persons. */
 	rq.approved = w->may_approve && w->info->risk != RISK_DESTRUCTIVE;
@@ -241,7 +252,7 @@ static void start_approved(struct broker *b, struct entry *e)
 				    .root = &root };
 
 	if (!info) {
-		deny_by(b, e, "gone", "the action is not known any more", "executor");
+		broker_deny(b, e, "gone", "the action is not known any more", "executor");
 		return;
 	}
 	guard_decide(&view, &rq, &e->decision);
@@ -265,17 +276,14 @@ int broker_decide(struct broker *b, const char *key, const char *hash, bool appr
 		return r;
 	e->approver_uid = uid;
 	(void)str_copy(e->approver, sizeof(e->approver), actor);
-	b->ops->audit(b->userdata, approve ? "approve" : "deny", actor, e);
 	if (approve) {
+		b->ops->audit(b->userdata, "approve", actor, e);
 		start_approved(b, e);
 		return 0;
 	}
 	str_append(text, sizeof(text), "%s said no%s%s", actor, reason && reason[0] ? ": " : "",
 		   reason ? reason : "");
-	e->decision = (struct decision){ .verdict = DECISION_DENY };
-	(void)str_copy(e->decision.by, sizeof(e->decision.by), "person");
-	(void)str_escape(e->decision.text, sizeof(e->decision.text), text);
-	broker_end(b, e, ATTEMPT_PHASE_DENIED, -EPERM, text);
+	broker_deny(b, e, "person", text, actor);
 	return 0;
 }
 
@@ -327,7 +335,7 @@ static int start_revert(struct broker *b, struct entry *target, const char *acto
 	target->n_reverts++;
 	target->revert_wanted = false;
 	(void)b->ops->persist(b->userdata, target, NULL);
-	b->ops->audit(b->userdata, "revert", actor, e);
+	announce(b, e, "revert", actor);
 	broker_start(b, e);
 	return 0;
 }
@@ -357,7 +365,7 @@ int broker_revert(struct broker *b, const char *key, const char *actor, const ch
 	switch (e->attempt.phase) {
 	case ATTEMPT_PHASE_PROPOSED:
 	case ATTEMPT_PHASE_WAITING:
-		deny_by(b, e, "withdrawn", reason, actor);
+		broker_deny(b, e, "withdrawn", reason, actor);
 		return 0;
 	case ATTEMPT_PHASE_STARTING:
 	case ATTEMPT_PHASE_CLAIMED:

@@ -127,6 +127,10 @@ int broker_set_paused(struct broker *b, bool paused, const char *actor,
 void broker_set_policy(struct broker *b, const struct policy *policy,
 		       const struct services *services, const char *error);
 
+/* Ends an attempt that was not begun. by: the rule; actor: who, for the audit trail. */
+void broker_deny(struct broker *b, struct entry *e, const char *by, const char *text,
+		 const char *actor);
+
 /* ---- broker_run.c: from STARTING on ------------------------------------------------------------ */
 
 /* Persists and tells. Returns 0; -errno: not persisted, and not told. */

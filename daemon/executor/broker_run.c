@@ -229,12 +229,7 @@ static void due(struct broker *b, struct entry *e)
 		broker_start(b, e);
 		return;
 	case ATTEMPT_PHASE_WAITING:
-		e->decision = (struct decision){ .verdict = DECISION_DENY };
-		(void)str_copy(e->decision.by, sizeof(e->decision.by), "approval-timeout");
-		(void)str_copy(e->decision.text, sizeof(e->decision.text),
-			       "nobody approved it in time");
-		b->ops->audit(b->userdata, "deny", "executor", e);
-		broker_end(b, e, ATTEMPT_PHASE_DENIED, -ETIME, e->decision.text);
+		broker_deny(b, e, "approval-timeout", "nobody approved it in time", "executor");
 		return;
 	case ATTEMPT_PHASE_STARTING:
 		end_unbegun(
