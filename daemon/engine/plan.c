@@ -134,7 +134,8 @@ static void refuse(struct engine *e, struct slot *s, const struct guard *g)
 void plan_next(struct engine *e, struct slot *s)
 {
 	const struct runbook *r = runbooks_find(e->config.runbooks, s->incident.cause);
-	struct guard g = { .verdict = GUARD_STOP, .text = "nothing is left to try" };
+	struct guard g = { .verdict = GUARD_STOP, .text = "nothing is left to try" }, ask = g;
+	struct plan asked = { .runbook = "" };
 	struct err err = { 0 };
 
 	if (r && r->n_plan == 0)
@@ -159,9 +160,15 @@ void plan_next(struct engine *e, struct slot *s)
 			execute_propose(e, s);
 			return;
 		}
+		if (g.verdict == GUARD_ASK && !asked.runbook[0]) {
+			asked = s->plan;
+			ask = g;
+		}
 	}
-	if (g.verdict == GUARD_ASK)
-		suggest(e, s, &g);
-	else
+	if (asked.runbook[0]) {
+		s->plan = asked;
+		suggest(e, s, &ask);
+	} else {
 		refuse(e, s, &g);
+	}
 }
