@@ -19,7 +19,7 @@ UNIT_PROPERTIES = [
      r"NConnections|Job|CleanResult", "what happened to it"),
     (r"CPUUsageNSec|(Memory|Tasks)(Current|Available)|EffectiveCPUs|EffectiveMemoryNodes|"
      r"IO(Read|Write)(Bytes|Operations)|IP(In|E)gress(Bytes|Packets)", "what it used"),
-    (r"Before|After|.*By|Conflicts|ConsistsOf|References|Triggers|Propagates.*|JoinsNamespaceOf|"
+    (r"Before|After|SliceOf|.*By|Conflicts|ConsistsOf|References|Triggers|Propagates.*|JoinsNamespaceOf|"
      r"RequiresMountsFor", "edges come and go with the other units in memory"),
 ]
 
