@@ -19,8 +19,8 @@ UNIT_PROPERTIES = [
      r"NConnections|Job|CleanResult", "what happened to it"),
     (r"CPUUsageNSec|(Memory|Tasks)(Current|Available)|EffectiveCPUs|EffectiveMemoryNodes|"
      r"IO(Read|Write)(Bytes|Operations)|IP(In|E)gress(Bytes|Packets)", "what it used"),
-    (r"Before|After|SliceOf|.*By|Conflicts|ConsistsOf|References|Triggers|Propagates.*|JoinsNamespaceOf|"
-     r"RequiresMountsFor", "edges come and go with the other units in memory"),
+    (r"Before|After|SliceOf|.*By|Conflicts|ConsistsOf|References|Triggers|Propagates.*|"
+     r"JoinsNamespaceOf|RequiresMountsFor", "edges come and go with the other units in memory"),
 ]
 
 # BPF programs in memory; what they are attached to is compared on its own.
