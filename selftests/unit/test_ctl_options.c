@@ -64,7 +64,8 @@ const struct verb_ops *const verb_registry[] = { &verb_incidents, &verb_status, 
 static int run_line(const char *line, struct capture *c)
 {
 	struct ctl ctl = { .legend = true, .root = "/", .runtime_dir = "/run/aiops" };
-	char copy[512] = "", *argv[32] = { (char *)"aiopsctl" }, *rest = NULL;
+	static char copy[512]; /* what the verb saw points into it */
+	char *argv[32] = { (char *)"aiopsctl" }, *rest = NULL;
 	unsigned given = 0;
 	int argc = 1, r;
 
