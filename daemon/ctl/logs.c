@@ -158,7 +158,11 @@ static int print_entries(const struct ctl *ctl, sd_journal *j, const char *incid
 	}
 	if (entries)
 		return ctl_print_json(ctl, root);
-	if (printed == 0)
+	/* The journal opens for everybody, and shows each what they may see. */
+	if (printed == 0 && geteuid() != 0)
+		ctl_hint(ctl,
+			 "nothing that you may read; root or group 'systemd-journal' sees all");
+	else if (printed == 0)
 		ctl_hint(ctl, "nothing yet; 'aiopsctl status' says whether the agent runs");
 	return CTL_OK;
 }
