@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* links: selftests/unit/tree.o */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "selftests/unit/tree.h"
+#include "step/step.h"
+#include "sys/unitctl.h"
+
+/* The step in this process, with actions made of a number in memory. What a kill left is written as
+ * files, so that settle meets every case there is. */
+
+#define KEY   "0123456789abcdef0123456789abcdef"
+#define OTHER "fedcba9876543210fedcba9876543210"
+
+static const char policy[] = "mode: auto\n"
+			     "allow:\n"
+			     "  - {action: test.add, units: any, autonomy: auto}\n"
+			     "  - {action: test.once, units: any, autonomy: approve}\n"
+			     "  - {action: test.hint, units: any, autonomy: suggest}\n";
+
+static struct {
+	int value; /* what the host is like: 0 before, 1 after */
+	unsigned n_applied, n_reverted;
+	int check, apply, verify, revert, snapshot; /* what they return instead */
+} host;
+
+static const struct param_spec params[] = {
+	{ .name = "unit", .type = PARAM_TYPE_UNIT },
+	{ .name = NULL },
+};
+
+static int check(const struct action_context *c, struct err *reterr)
+{
+	(void)c;
+	return host.check < 0 ? err_set(reterr, host.check, "check: no") : host.check;
+}
+
+static int snapshot(const struct action_context *c, void *undo, struct err *reterr)
+{
+	(void)c;
+	memcpy(undo, &host.value, sizeof(host.value));
+	return host.snapshot < 0 ? err_set(reterr, host.snapshot, "snapshot: no") :
+				   (int)sizeof(host.value);
+}
+
+static int apply(const struct action_context *c, struct err *reterr)
+{
+	if (c->dry_run) {
+		str_append(c->text, c->text_size, "would add");
+		return 0;
+	}
+	assert_int_equal(c->undo_size, sizeof(host.value));
+	host.n_applied++;
+	if (host.apply < 0)
+		return err_set(reterr, host.apply, "apply: no");
+	host.value = 1;
+	str_append(c->text, c->text_size, "added");
+	return 0;
+}
+
+static int verify(const struct action_context *c, struct err *reterr)
+{
+	(void)c;
+	if (host.verify < 0)
+		return err_set(reterr, host.verify, "verify: no");
+	return host.value == 1 ? 0 : err_set(reterr, -EIO, "verify: it is not so");
+}
+
+static int revert(const struct action_context *c, const void *undo, size_t undo_size,
+		  struct err *reterr)
+{
+	(void)c;
+	assert_int_equal(undo_size, sizeof(host.value));
+	host.n_reverted++;
+	if (host.revert < 0)
+		return err_set(reterr, host.revert, "revert: no");
+	memcpy(&host.value, undo, sizeof(host.value));
+	return 0;
+}
+
+#define ACTION(title, undo)                                                             \
+	{                                                                               \
+		.name = title, .summary = "", .source = "", .params = params,           \
+		.revertible = (undo) != NULL, .timeout_ms = 1000, .check = check,       \
+		.snapshot = snapshot, .apply = apply, .verify = verify, .revert = undo, \
+	}
+static const struct action_ops action_add = ACTION("test.add", revert);
+static const struct action_ops action_once = ACTION("test.once", NULL);
+static const struct action_ops action_hint = ACTION("test.hint", revert);
+static const struct action_ops action_other = ACTION("test.other", revert);
+
+const struct action_ops *const action_registry[] = { &action_add, &action_once, &action_hint,
+						     &action_other, NULL };
+
+int unitctl_open(void **ret_bus, struct err *reterr)
+{
+	(void)ret_bus;
+	return err_set(reterr, -ENOENT, "connect to systemd: none here");
+}
+
+void *unitctl_close(void *bus)
+{
+	return bus;
+}
+
+static int setup(void **state)
+{
+	const struct tree *tree;
+
+	if (tree_setup(state) < 0)
+		return -1;
+	tree = *state;
+	memset(&host, 0, sizeof(host));
+	tree_write(tree, "etc/aiops/policy.d/10.yaml", policy);
+	tree_write(tree, "run/steps/README", "");
+	tree_write(tree, "run/undo/README", "");
+	return 0;
+}
+
+static void need_root(void)
+{
+	if (geteuid() != 0)
+		skip();
+}
+
+static void open_step(struct step *s, const struct tree *tree, const char *key)
+{
+	char run[128] = "";
+
+	str_append(run, sizeof(run), "%s/run", tree->path);
+	assert_int_equal(step_open(s, tree->path, run, key, NULL), 0);
+}
+
+static struct step_record make_record(const char *action, enum step_op op)
+{
+	struct step_record r;
+
+	memset(&r, 0, sizeof(r));
+	r.op = op;
+	r.not_after_ns = clock_boot_ns() + 60 * NS_PER_S;
+	(void)str_copy(r.key, sizeof(r.key), KEY);
+	(void)str_copy(r.actor, sizeof(r.actor), "agent");
+	assert_int_equal(step_boot_id(r.boot_id, NULL), 0);
+	if (op == STEP_OP_REVERT) {
+		(void)str_copy(r.target_key, sizeof(r.target_key), OTHER);
+		return r;
+	}
+	(void)str_copy(r.action, sizeof(r.action), action);
+	r.params.n = 1;
+	r.params.v[0].type = PARAM_TYPE_UNIT;
+	(void)str_copy(r.params.v[0].name, PARAM_NAME_MAX, "unit");
+	(void)str_copy(r.params.v[0].text, PARAM_TEXT_MAX, "a.service");
+	return r;
+}
+
+static void write_record(const struct tree *tree, const struct step_record *record)
+{
+	struct step_record r = *record;
+	struct step s;
+
+	open_step(&s, tree, KEY);
+	assert_int_equal(sealed_write(s.steps_fd, KEY, &r, sizeof(r), STEP_KIND_RECORD,
+				      STEP_VERSION, NULL),
+			 0);
+	step_done(&s);
+}
+
+static void write_undo(const struct tree *tree, const char *key, const char *action, int value)
+{
+	struct undo_record u;
+	struct step s;
+
+	memset(&u, 0, sizeof(u));
+	(void)str_copy(u.key, sizeof(u.key), key);
+	(void)str_copy(u.action, sizeof(u.action), action);
+	assert_int_equal(step_boot_id(u.boot_id, NULL), 0);
+	u.params = make_record(action, STEP_OP_APPLY).params;
+	u.size = sizeof(value);
+	memcpy(u.data, &value, sizeof(value));
+	open_step(&s, tree, KEY);
+	assert_int_equal(
+		sealed_write(s.undo_fd, key, &u, sizeof(u), STEP_KIND_UNDO, STEP_VERSION, NULL), 0);
+	step_done(&s);
+}
+
+static bool has_undo(const struct tree *tree, const char *key)
+{
+	char path[64] = "run/undo/";
+
+	str_append(path, sizeof(path), "%s", key);
+	return faccessat(tree->fd, path, F_OK, 0) == 0;
+}
+
+/* Returns what the function did; *ret is the result that is there afterwards. */
+static int call(const struct tree *tree, int (*function)(struct step *s, struct err *reterr),
+		struct step_result *ret)
+{
+	struct step s;
+	int r, q;
+
+	open_step(&s, tree, KEY);
+	r = function(&s, NULL);
+	q = step_result_read(s.steps_fd, KEY, ret, NULL);
+	assert_int_equal(q >= 0, 1);
+	if (q == 0)
+		memset(ret, 0, sizeof(*ret));
+	step_done(&s);
+	return r;
+}
+
+static struct step_result run(const struct tree *tree, const char *action, enum step_op op)
+{
+	struct step_record record = make_record(action, op);
+	struct step_result result;
+
+	write_record(tree, &record);
+	assert_int_equal(call(tree, step_run, &result), 1);
+	return result;
+}
+
+static void does_it_once_and_keeps_what_undoes_it(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	result = run(*state, "test.add", STEP_OP_APPLY);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
+	assert_string_equal(result.text, "added");
+	assert_true(has_undo(*state, KEY));
+	assert_int_equal(call(*state, step_run, &result), 0);
+	assert_int_equal(call(*state, step_settle, &result), 0);
+	assert_int_equal(host.n_applied, 1);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
+}
+
+static void does_nothing_in_a_dry_run(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	result = run(*state, "test.add", STEP_OP_DRY_RUN);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
+	assert_string_equal(result.text, "would add");
+	assert_int_equal(host.n_applied, 0);
+	assert_false(has_undo(*state, KEY));
+}
+
+static void says_that_there_is_nothing_to_do(void **state)
+{
+	need_root();
+	host.check = 1;
+	assert_int_equal(run(*state, "test.add", STEP_OP_APPLY).phase, ATTEMPT_PHASE_DONE);
+	assert_int_equal(host.n_applied, 0);
+}
+
+static void undoes_what_failed_halfway(void **state)
+{
+	static const struct {
+		int apply, verify, revert;
+		enum attempt_phase phase;
+		uint32_t reverted;
+	} cases[] = {
+		{ -EIO, 0, 0, ATTEMPT_PHASE_FAILED, 1 },
+		{ -EINPROGRESS, 0, 0, ATTEMPT_PHASE_FAILED, 1 },
+		{ 0, -EIO, 0, ATTEMPT_PHASE_FAILED, 1 },
+		{ 0, -EIO, -EIO, ATTEMPT_PHASE_UNKNOWN, 0 },
+		{ 0, -EIO, -ECANCELED, ATTEMPT_PHASE_UNKNOWN, 0 },
+		/* Done, though it cannot be seen. */
+		{ 0, -EINPROGRESS, 0, ATTEMPT_PHASE_DONE, 0 },
+	};
+
+	need_root();
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct step_result result;
+
+		host.value = 0;
+		host.apply = cases[i].apply;
+		host.verify = cases[i].verify;
+		host.revert = cases[i].revert;
+		result = run(*state, "test.add", STEP_OP_APPLY);
+		assert_int_equal(result.phase, cases[i].phase);
+		assert_int_equal(result.reverted, cases[i].reverted);
+		assert_int_equal(has_undo(*state, KEY), cases[i].phase != ATTEMPT_PHASE_FAILED);
+		assert_int_equal(tree_teardown(state), 0);
+		assert_int_equal(setup(state), 0);
+	}
+}
+
+static void says_unknown_only_of_what_it_cannot_know(void **state)
+{
+	need_root();
+	host.apply = -EIO;
+	assert_int_equal(run(*state, "test.once", STEP_OP_APPLY).phase, ATTEMPT_PHASE_FAILED);
+	assert_int_equal(tree_teardown(state), 0);
+	assert_int_equal(setup(state), 0);
+	host.apply = -EINPROGRESS;
+	assert_int_equal(run(*state, "test.once", STEP_OP_APPLY).phase, ATTEMPT_PHASE_UNKNOWN);
+}
+
+static void changes_nothing_without_an_undo_record(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	host.snapshot = -EIO;
+	result = run(*state, "test.add", STEP_OP_APPLY);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
+	assert_int_equal(host.n_applied, 0);
+	/* One of an earlier life of the same key: it was done before, whoever lost its claim. */
+	assert_int_equal(tree_teardown(state), 0);
+	assert_int_equal(setup(state), 0);
+	write_undo(*state, KEY, "test.add", 0);
+	result = run(*state, "test.add", STEP_OP_APPLY);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
+	assert_int_equal(host.n_applied, 0);
+	assert_true(has_undo(*state, KEY));
+}
+
+/* What the record says and the root-owned policy does not want, whatever the executor thinks of it. */
+static void refuses_what_it_must_not_believe(void **state)
+{
+	static const struct {
+		const char *action, *unit;
+		bool by_person;
+		int error;
+	} cases[] = {
+		{ "test.none", "a.service", false, -ENOENT },
+		{ "test.other", "a.service", true, -EPERM },     /* no rule */
+		{ "test.hint", "a.service", true, -EPERM },      /* suggest */
+		{ "test.add", "dbus.service", true, -EPERM },    /* protected */
+		{ "test.add", "../etc/passwd", false, -EINVAL }, /* no unit */
+		{ "test.once", "a.service", false, 0 },
+		{ "test.add", "a.service", true, 0 },
+	};
+
+	need_root();
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct step_record record = make_record(cases[i].action, STEP_OP_APPLY);
+		struct step_result result;
+
+		(void)str_copy(record.params.v[0].text, PARAM_TEXT_MAX, cases[i].unit);
+		record.by_person = cases[i].by_person;
+		write_record(*state, &record);
+		assert_int_equal(call(*state, step_run, &result), 1);
+		assert_int_equal(result.error, cases[i].error);
+		assert_int_equal(host.n_applied, cases[i].error == 0);
+		assert_int_equal(tree_teardown(state), 0);
+		assert_int_equal(setup(state), 0);
+	}
+}
+
+static void refuses_what_is_late_of_another_boot_or_another_name(void **state)
+{
+	struct step_record record;
+	struct step_result result;
+
+	need_root();
+	for (int i = 0; i < 4; i++) {
+		record = make_record("test.add", STEP_OP_APPLY);
+		if (i == 0)
+			record.not_after_ns = clock_boot_ns() - 1;
+		else if (i == 1)
+			memcpy(record.boot_id, OTHER, sizeof(OTHER));
+		else if (i == 2)
+			memcpy(record.key, OTHER, sizeof(OTHER));
+		else
+			record.params.n = 0;
+		write_record(*state, &record);
+		assert_int_equal(call(*state, step_run, &result), 1);
+		assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
+		assert_int_equal(host.n_applied, 0);
+		assert_int_equal(tree_teardown(state), 0);
+		assert_int_equal(setup(state), 0);
+	}
+}
+
+static void refuses_without_a_policy_it_may_trust_but_undoes(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	tree_chmod(*state, "etc/aiops/policy.d/10.yaml", 0666);
+	result = run(*state, "test.add", STEP_OP_APPLY);
+	assert_int_equal(result.error, -EPERM);
+	assert_int_equal(tree_teardown(state), 0);
+	assert_int_equal(setup(state), 0);
+	tree_chmod(*state, "etc/aiops/policy.d/10.yaml", 0666);
+	tree_write(*state, "run/STOP", "");
+	write_undo(*state, OTHER, "test.add", 0);
+	host.value = 1;
+	result = run(*state, NULL, STEP_OP_REVERT);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
+	assert_int_equal(host.value, 0);
+	assert_false(has_undo(*state, OTHER));
+}
+
+static void keeps_the_undo_record_of_what_it_left_alone(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	write_undo(*state, OTHER, "test.add", 0);
+	host.revert = -ECANCELED;
+	result = run(*state, NULL, STEP_OP_REVERT);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
+	assert_int_equal(result.error, -ECANCELED);
+	assert_true(has_undo(*state, OTHER));
+}
+
+static void cannot_undo_what_left_no_record(void **state)
+{
+	need_root();
+	assert_int_equal(run(*state, NULL, STEP_OP_REVERT).error, -ENOENT);
+}
+
+#define LINES_CHECKED  "claimed 1\nchecked 2\n"
+#define LINES_SNAPSHOT LINES_CHECKED "snapshot 3\n"
+#define LINES_APPLYING LINES_SNAPSHOT "applying 4\n"
+#define LINES_APPLIED  LINES_APPLYING "applied 5\n"
+
+/* Every state a kill can leave, and what settle makes of it. */
+static void settles_every_state_a_kill_can_leave(void **state)
+{
+	static const struct {
+		const char *action, *claim; /* claim NULL: none */
+		bool has_undo;
+		int value; /* of the host */
+		enum attempt_phase phase;
+		int value_after;
+	} cases[] = {
+		{ "test.add", NULL, false, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", "", false, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", "claimed 1\n", false, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", LINES_CHECKED, false, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", LINES_CHECKED, true, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", LINES_SNAPSHOT, true, 0, ATTEMPT_PHASE_FAILED, 0 },
+		/* The line is torn: it was not applied. */
+		{ "test.add", LINES_SNAPSHOT "applying", true, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", LINES_APPLYING, true, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", LINES_APPLYING, true, 1, ATTEMPT_PHASE_DONE, 1 },
+		{ "test.add", LINES_APPLIED, true, 1, ATTEMPT_PHASE_DONE, 1 },
+		{ "test.add", LINES_APPLIED, true, 2, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", LINES_APPLIED "reverting 6\n", true, 1, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", LINES_APPLIED "reverting 6\n", false, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.add", LINES_APPLIED, false, 1, ATTEMPT_PHASE_UNKNOWN, 1 },
+		{ "test.once", LINES_SNAPSHOT, true, 0, ATTEMPT_PHASE_FAILED, 0 },
+		{ "test.once", LINES_APPLYING, true, 1, ATTEMPT_PHASE_DONE, 1 },
+		{ "test.once", LINES_APPLYING, true, 0, ATTEMPT_PHASE_UNKNOWN, 0 },
+		{ "test.once", LINES_APPLIED, true, 2, ATTEMPT_PHASE_UNKNOWN, 2 },
+	};
+
+	need_root();
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct step_record record = make_record(cases[i].action, STEP_OP_APPLY);
+		struct step_result result, again;
+
+		write_record(*state, &record);
+		if (cases[i].claim)
+			tree_write(*state, "run/steps/" KEY ".claim", cases[i].claim);
+		if (cases[i].has_undo)
+			write_undo(*state, KEY, cases[i].action, 0);
+		host.value = cases[i].value;
+		assert_int_equal(call(*state, step_settle, &result), 1);
+		assert_int_equal(result.phase, cases[i].phase);
+		assert_int_equal(result.settled, 1);
+		assert_int_equal(host.value, cases[i].value_after);
+		assert_int_equal(host.n_applied, 0);
+		/* A second settle, and a second run, find it settled. */
+		assert_int_equal(call(*state, step_settle, &again), 0);
+		assert_int_equal(call(*state, step_run, &again), 0);
+		assert_memory_equal(&result, &again, sizeof(result));
+		assert_int_equal(tree_teardown(state), 0);
+		assert_int_equal(setup(state), 0);
+	}
+}
+
+static void settles_an_undo_by_doing_it_again(void **state)
+{
+	static const struct {
+		const char *claim;
+		bool has_undo;
+		enum attempt_phase phase;
+	} cases[] = {
+		{ "claimed 1\n", true, ATTEMPT_PHASE_DONE },
+		{ "claimed 1\nreverting 2\n", true, ATTEMPT_PHASE_DONE },
+		{ "claimed 1\nreverting 2\n", false,
+		  ATTEMPT_PHASE_DONE }, /* its record goes last */
+		{ "claimed 1\n", false, ATTEMPT_PHASE_FAILED },
+	};
+
+	need_root();
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct step_record record = make_record(NULL, STEP_OP_REVERT);
+		struct step_result result;
+
+		write_record(*state, &record);
+		tree_write(*state, "run/steps/" KEY ".claim", cases[i].claim);
+		if (cases[i].has_undo)
+			write_undo(*state, OTHER, "test.add", 0);
+		host.value = cases[i].has_undo;
+		assert_int_equal(call(*state, step_settle, &result), 1);
+		assert_int_equal(result.phase, cases[i].phase);
+		assert_int_equal(host.value, 0);
+		assert_false(has_undo(*state, OTHER));
+		assert_int_equal(tree_teardown(state), 0);
+		assert_int_equal(setup(state), 0);
+	}
+}
+
+static void leaves_alone_what_the_executor_revoked(void **state)
+{
+	struct step_record record = make_record("test.add", STEP_OP_APPLY);
+	struct step_result result;
+
+	need_root();
+	write_record(*state, &record);
+	tree_write(*state, "run/steps/" KEY ".claim", "revoked 0\n");
+	assert_int_equal(call(*state, step_run, &result), 0);
+	assert_int_equal(call(*state, step_settle, &result), 0);
+	assert_int_equal(result.phase, 0);
+	assert_int_equal(host.n_applied, 0);
+}
+
+static void does_not_settle_what_is_still_alive(void **state)
+{
+	struct step_record record = make_record("test.add", STEP_OP_APPLY);
+	struct step_result result;
+	struct step alive;
+
+	need_root();
+	write_record(*state, &record);
+	open_step(&alive, *state, KEY);
+	assert_int_equal(claim_create(&alive, NULL), 1);
+	assert_int_equal(call(*state, step_settle, &result), 0);
+	assert_int_equal(result.phase, 0);
+	step_done(&alive);
+	assert_int_equal(call(*state, step_settle, &result), 1);
+}
+
+static void follows_no_link_that_the_executor_laid(void **state)
+{
+	const struct tree *tree = *state;
+	struct step_record record = make_record("test.add", STEP_OP_APPLY);
+	struct step s;
+
+	need_root();
+	write_record(tree, &record);
+	tree_write(tree, "run/victim", "safe");
+	assert_int_equal(symlinkat("../victim", tree->fd, "run/steps/" KEY ".claim"), 0);
+	open_step(&s, tree, KEY);
+	assert_int_equal(step_run(&s, NULL), 0);
+	assert_true(step_settle(&s, NULL) <= 0);
+	step_done(&s);
+	assert_int_equal(host.n_applied, 0);
+}
+
+static void refuses_a_key_that_is_a_path(void **state)
+{
+	const struct tree *tree = *state;
+	struct step s;
+
+	assert_int_equal(step_open(&s, tree->path, tree->path, "../../etc/shadow", NULL), -EINVAL);
+	step_done(&s);
+	assert_int_equal(step_open(&s, tree->path, tree->path, "", NULL), -EINVAL);
+	step_done(&s);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, tree_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(does_it_once_and_keeps_what_undoes_it),
+		TEST(does_nothing_in_a_dry_run),
+		TEST(says_that_there_is_nothing_to_do),
+		TEST(undoes_what_failed_halfway),
+		TEST(says_unknown_only_of_what_it_cannot_know),
+		TEST(changes_nothing_without_an_undo_record),
+		TEST(refuses_what_it_must_not_believe),
+		TEST(refuses_what_is_late_of_another_boot_or_another_name),
+		TEST(refuses_without_a_policy_it_may_trust_but_undoes),
+		TEST(keeps_the_undo_record_of_what_it_left_alone),
+		TEST(cannot_undo_what_left_no_record),
+		TEST(settles_every_state_a_kill_can_leave),
+		TEST(settles_an_undo_by_doing_it_again),
+		TEST(leaves_alone_what_the_executor_revoked),
+		TEST(does_not_settle_what_is_still_alive),
+		TEST(follows_no_link_that_the_executor_laid),
+		TEST(refuses_a_key_that_is_a_path),
+	};
+
+	return cmocka_run_group_tests(tests, tree_become_root, NULL);
+}
