@@ -162,12 +162,16 @@ static void print_hypotheses(const struct ctl *ctl, struct json_object *b, size_
 	for (size_t i = 0; all && i < json_object_array_length(all); i++) {
 		struct json_object *h = json_object_array_get_idx(all, i);
 		bool excluded = json_object_get_boolean(json_member(h, "excluded"));
+		const char *reason = json_text(h, "reason", "");
 		char line[512] = "", clean[1024] = "";
 
 		str_append(line, sizeof(line), "%s: score %" PRId64 " of %" PRId64 "%s%s",
 			   json_text(h, "runbook", "?"), json_int(h, "score"),
-			   json_int(h, "min_score"), excluded ? ", ruled out: " : ", ",
-			   json_text(h, "reason", ""));
+			   json_int(h, "min_score"),
+			   excluded  ? ", ruled out: " :
+			   reason[0] ? ", " :
+				       "",
+			   reason);
 		printf("%*s", (int)indent, "");
 		ctl_print_wrapped(ctl, COLOUR_GREY, indent + 2,
 				  str_escape(clean, sizeof(clean), line));
