@@ -11,14 +11,24 @@ static struct inspection *find(struct inspections *all, uint64_t id)
 	return NULL;
 }
 
-int inspections_begin(struct inspections *all, uint64_t id, uint64_t now_ns)
+int inspections_begin(struct inspections *all, uint64_t id, bool is_own, uint64_t now_ns)
 {
 	struct inspection *i = find(all, 0);
 
 	if (!i || id == 0)
 		return -EBUSY;
-	*i = (struct inspection){ .id = id, .deadline_ns = now_ns + INSPECTION_DEADLINE_NS };
+	*i = (struct inspection){ .id = id,
+				  .deadline_ns = now_ns + INSPECTION_DEADLINE_NS,
+				  .is_own = is_own };
 	return 0;
+}
+
+bool inspections_is_own(const struct inspections *all, uint64_t id)
+{
+	for (unsigned i = 0; id && i < INSPECTIONS_MAX; i++)
+		if (all->v[i].id == id)
+			return all->v[i].is_own;
+	return false;
 }
 
 bool inspections_take_item(struct inspections *all, uint64_t id)

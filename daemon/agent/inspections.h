@@ -17,6 +17,7 @@ struct inspection {
 	uint64_t id; /* 0: free */
 	uint64_t deadline_ns;
 	uint32_t n_items;
+	bool is_own; /* answered in this process */
 };
 
 struct inspections {
@@ -24,7 +25,10 @@ struct inspections {
 };
 
 /* Returns 0; -EBUSY when there are too many. */
-int inspections_begin(struct inspections *all, uint64_t id, uint64_t now_ns) _warn_unused_;
+int inspections_begin(struct inspections *all, uint64_t id, bool is_own,
+		      uint64_t now_ns) _warn_unused_;
+/* True if it is under way and nobody else was asked: an answer from outside is a lie. */
+bool inspections_is_own(const struct inspections *all, uint64_t id);
 /* True if one more item of this inspection may be taken: it is under way and has not had too many. */
 bool inspections_take_item(struct inspections *all, uint64_t id);
 /* True if it was under way. */

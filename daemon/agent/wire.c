@@ -77,7 +77,7 @@ static void collect(struct agent *a, const struct inspect *inspect)
 					      .entity = inspect->entity,
 					      .since_ns = inspect->since_ns };
 	struct err err = { 0 };
-	int r = inspections_begin(&a->inspections, inspect->id, clock_boot_ns());
+	int r = inspections_begin(&a->inspections, inspect->id, ops != NULL, clock_boot_ns());
 
 	if (r < 0) {
 		struct inspect_done done = { .id = inspect->id, .r = r };
@@ -269,12 +269,18 @@ static void on_recorder_frame(void *userdata, struct peer *p, const struct frame
 	struct inspect_item item;
 
 	(void)p;
+	if (f->type != FRAME_INSPECT_DONE && f->type != FRAME_EVIDENCE)
+		return;
+	/* What our own inspectors were asked is not for the recorder to answer. */
+	if (inspections_is_own(&a->inspections, f->type == FRAME_EVIDENCE ? f->inspect_item.id :
+									    f->inspect_done.id)) {
+		a->n_refused_frames++;
+		return;
+	}
 	if (f->type == FRAME_INSPECT_DONE) {
 		inspected(a, f->inspect_done.id, f->inspect_done.r, f->inspect_done.text);
 		return;
 	}
-	if (f->type != FRAME_EVIDENCE)
-		return;
 	/* The recorder reads logs and files that others write: it cannot speak for the kernel. */
 	item = f->inspect_item;
 	if (item.evidence.source != SOURCE_JOURNAL && item.evidence.source != SOURCE_FILES) {

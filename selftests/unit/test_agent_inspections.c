@@ -13,7 +13,7 @@ static void ends_once(void **state)
 	struct inspections all = { 0 };
 
 	(void)state;
-	assert_int_equal(inspections_begin(&all, 5, 0), 0);
+	assert_int_equal(inspections_begin(&all, 5, true, 0), 0);
 	assert_true(inspections_take_item(&all, 5));
 	assert_true(inspections_end(&all, 5));
 	assert_false(inspections_end(&all, 5));
@@ -23,12 +23,27 @@ static void ends_once(void **state)
 	assert_false(inspections_end(&all, 0));
 }
 
+static void knows_whom_it_asked_while_it_waits(void **state)
+{
+	struct inspections all = { 0 };
+
+	(void)state;
+	assert_int_equal(inspections_begin(&all, 5, true, 0), 0);
+	assert_int_equal(inspections_begin(&all, 6, false, 0), 0);
+	assert_true(inspections_is_own(&all, 5));
+	assert_false(inspections_is_own(&all, 6));
+	assert_false(inspections_is_own(&all, 7));
+	assert_false(inspections_is_own(&all, 0)); /* of a free place */
+	assert_true(inspections_end(&all, 5));
+	assert_false(inspections_is_own(&all, 5));
+}
+
 static void takes_a_bounded_number_of_items(void **state)
 {
 	struct inspections all = { 0 };
 
 	(void)state;
-	assert_int_equal(inspections_begin(&all, 5, 0), 0);
+	assert_int_equal(inspections_begin(&all, 5, true, 0), 0);
 	for (unsigned i = 0; i < INSPECTOR_ITEMS_MAX; i++)
 		assert_true(inspections_take_item(&all, 5));
 	assert_false(inspections_take_item(&all, 5));
@@ -40,10 +55,10 @@ static void refuses_more_than_it_can_hold(void **state)
 
 	(void)state;
 	for (uint64_t id = 1; id <= INSPECTIONS_MAX; id++)
-		assert_int_equal(inspections_begin(&all, id, 0), 0);
-	assert_int_equal(inspections_begin(&all, 1000, 0), -EBUSY);
+		assert_int_equal(inspections_begin(&all, id, true, 0), 0);
+	assert_int_equal(inspections_begin(&all, 1000, true, 0), -EBUSY);
 	assert_true(inspections_end(&all, 17));
-	assert_int_equal(inspections_begin(&all, 1000, 0), 0);
+	assert_int_equal(inspections_begin(&all, 1000, true, 0), 0);
 }
 
 static void ends_by_its_deadline(void **state)
@@ -52,8 +67,8 @@ static void ends_by_its_deadline(void **state)
 
 	(void)state;
 	assert_true(inspections_next_ns(&all) == CLOCK_NEVER_NS);
-	assert_int_equal(inspections_begin(&all, 5, 100), 0);
-	assert_int_equal(inspections_begin(&all, 6, 200), 0);
+	assert_int_equal(inspections_begin(&all, 5, true, 100), 0);
+	assert_int_equal(inspections_begin(&all, 6, true, 200), 0);
 	assert_int_equal(inspections_next_ns(&all), 100 + INSPECTION_DEADLINE_NS);
 	assert_int_equal(inspections_expire(&all, 99 + INSPECTION_DEADLINE_NS), 0);
 	assert_int_equal(inspections_expire(&all, 100 + INSPECTION_DEADLINE_NS), 5);
@@ -66,6 +81,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ends_once),
+		cmocka_unit_test(knows_whom_it_asked_while_it_waits),
 		cmocka_unit_test(takes_a_bounded_number_of_items),
 		cmocka_unit_test(refuses_more_than_it_can_hold),
 		cmocka_unit_test(ends_by_its_deadline),

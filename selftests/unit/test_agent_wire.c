@@ -24,6 +24,7 @@ static struct {
 	unsigned n_sent;
 	struct frame sent;
 	int collect_r;
+	bool collect_later;
 } fake;
 
 enum { EXECUTOR, RECORDER, GATEWAY };
@@ -149,6 +150,8 @@ static int collect(const struct inspector_context *c, const struct inspector_req
 
 	if (fake.collect_r < 0)
 		return err_set(reterr, fake.collect_r, "look: Blind");
+	if (fake.collect_later)
+		return 0;
 	c->item(c->userdata, rq, &e);
 	c->done(c->userdata, rq, 0, NULL);
 	c->done(c->userdata, rq, 0, NULL); /* once too often */
@@ -268,6 +271,28 @@ static void the_recorder_cannot_speak_for_the_kernel(void **state)
 	assert_int_equal(fake.n_items, 1);
 }
 
+static void the_recorder_answers_only_what_it_was_asked(void **state)
+{
+	struct agent *a = *state;
+	struct frame done = { .type = FRAME_INSPECT_DONE };
+
+	fake.up[RECORDER] = true;
+	fake.collect_later = true;
+	order_inspection(8, "here");
+	order_inspection(9, "journal_tail");
+	agent_pump(a);
+	hear_item(a, 8, SOURCE_FILES, PROVENANCE_SYSTEM);
+	assert_int_equal(fake.n_items, 0);
+	assert_int_equal(a->n_refused_frames, 1);
+	done.inspect_done.id = 8;
+	hear(a, RECORDER, &done);
+	assert_int_equal(fake.n_done, 0);
+	assert_int_equal(a->n_refused_frames, 2);
+	done.inspect_done.id = 9;
+	hear(a, RECORDER, &done);
+	assert_int_equal(fake.n_done, 1);
+}
+
 static void an_inspection_ends_once_however_often_it_says_so(void **state)
 {
 	struct agent *a = *state;
@@ -353,6 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_gateway_speaks_for_our_endpoints_only),
 		TEST(the_recorder_cannot_speak_for_the_kernel),
+		TEST(the_recorder_answers_only_what_it_was_asked),
 		TEST(an_inspection_ends_once_however_often_it_says_so),
 		TEST(blindness_is_told_with_its_reason),
 		TEST(what_an_absent_executor_missed_is_sent_when_it_is_back),
