@@ -154,29 +154,41 @@ size_t attempts_count_active(const struct attempts *a)
 	return n;
 }
 
-/* In force and to be undone by its key alone: the last to be forgotten. */
+/* In force and to be undone by its key alone. */
 static bool can_be_undone(const struct entry *e)
 {
 	return e->attempt.phase == ATTEMPT_PHASE_DONE && e->attempt.revertible &&
 	       e->op == STEP_OP_APPLY;
 }
 
-struct entry *attempts_find_surplus(const struct attempts *a)
+/* The final one that ended first, of those that can be undone or of the others. */
+static struct entry *find_oldest(const struct attempts *a, bool undoable, size_t *ret_n)
 {
 	struct entry *oldest = NULL;
-	size_t n = 0;
 
+	*ret_n = 0;
 	for (size_t i = 0; i < a->n; i++) {
 		struct entry *e = a->v[i];
 
-		if (!attempt_phase_is_final(e->attempt.phase))
+		if (!attempt_phase_is_final(e->attempt.phase) || can_be_undone(e) != undoable)
 			continue;
-		n++;
-		if (!oldest || can_be_undone(e) < can_be_undone(oldest) ||
-		    (can_be_undone(e) == can_be_undone(oldest) && e->final_ns < oldest->final_ns))
+		++*ret_n;
+		if (!oldest || e->final_ns < oldest->final_ns)
 			oldest = e;
 	}
-	return n > ATTEMPTS_FINAL_MAX ? oldest : NULL;
+	return oldest;
+}
+
+/* Each kind keeps at least half of the places, so what has just ended is never the one. */
+struct entry *attempts_find_surplus(const struct attempts *a)
+{
+	size_t n_others, n_undoable;
+	struct entry *other = find_oldest(a, false, &n_others);
+	struct entry *undoable = find_oldest(a, true, &n_undoable);
+
+	if (n_others + n_undoable <= ATTEMPTS_FINAL_MAX)
+		return NULL;
+	return n_undoable > ATTEMPTS_FINAL_MAX / 2 ? undoable : other;
 }
 
 static bool is_key_or_empty(const char *s, size_t size)

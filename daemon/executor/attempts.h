@@ -72,7 +72,7 @@ struct entry *attempts_find_waiting(const struct attempts *a, const char *action
 size_t attempts_count_waiting(const struct attempts *a);
 size_t attempts_count_active(const struct attempts *a);
 /* The final attempt to forget if there are more than ATTEMPTS_FINAL_MAX: the one that ended first, but
- * what can still be undone goes last. NULL. */
+ * what can still be undone goes last while it is no more than half of them. NULL. */
 struct entry *attempts_find_surplus(const struct attempts *a);
 
 /* Same names, types and texts. */

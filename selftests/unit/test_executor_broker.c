@@ -536,6 +536,31 @@ static void forgets_the_oldest_end_and_never_what_runs(void **state)
 	world_end(&w);
 }
 
+/* Forgotten at once it would be freed under its caller, and proposed again it would be done again. */
+static void never_forgets_what_has_just_ended(void **state)
+{
+	struct world w;
+	struct proposal p;
+
+	(void)state;
+	world_begin(&w, 1);
+	for (size_t i = 0; i < ATTEMPTS_FINAL_MAX + 50; i++) {
+		char unit[32] = "";
+
+		str_append(unit, sizeof(unit), "s%zu.service", i);
+		world_wait(&w, 3600 * NS_PER_S);
+		p = world_proposal(&w, "unit.start", unit);
+		(void)world_propose(&w, &p);
+		world_finish(&w, p.key, ATTEMPT_PHASE_DONE);
+		assert_non_null(attempts_find(&w.broker.attempts, p.key));
+		p = world_proposal(&w, "unit.kill", "b.service");
+		assert_int_equal(world_propose(&w, &p)->attempt.phase, ATTEMPT_PHASE_DENIED);
+		assert_non_null(attempts_find(&w.broker.attempts, p.key));
+	}
+	assert_int_equal(w.broker.attempts.n, ATTEMPTS_FINAL_MAX);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,6 +590,7 @@ int main(void)
 		cmocka_unit_test(asks_nobody_twice_after_a_restart),
 		cmocka_unit_test(asks_once_for_what_was_persisted_but_never_asked),
 		cmocka_unit_test(forgets_the_oldest_end_and_never_what_runs),
+		cmocka_unit_test(never_forgets_what_has_just_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
