@@ -27,10 +27,11 @@ struct entry {
 	char target_key[STR_HEX128_MAX]; /* REVERT: what is undone */
 	char revert_key[STR_HEX128_MAX]; /* the attempt that undoes this one, or "" */
 	uint32_t n_reverts;
-	uint32_t asked;         /* boolean: systemd was asked to start it; never asked twice */
-	uint32_t answered;      /* boolean: and it said yes */
-	uint32_t by_person;     /* boolean */
-	uint32_t revert_wanted; /* boolean: undo it as soon as it has ended */
+	uint32_t asked;     /* boolean: systemd was asked to start it; never asked twice */
+	uint32_t answered;  /* boolean: and it said yes */
+	uint32_t by_person; /* boolean */
+	uint32_t
+		revert_wanted; /* boolean: undo it as soon as it has ended, if that is not on record yet */
 	uint32_t requester_uid, approver_uid;
 	char approver[64];
 	char reason[160];             /* why it is wanted */

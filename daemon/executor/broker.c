@@ -333,7 +333,7 @@ static int start_revert(struct broker *b, struct entry *target, const char *acto
 	(void)str_escape(e->reason, sizeof(e->reason), reason);
 	(void)str_copy(target->revert_key, sizeof(target->revert_key), key);
 	target->n_reverts++;
-	target->revert_wanted = false;
+	target->revert_wanted = true; /* whatever becomes of us before the undo is on record */
 	(void)b->ops->persist(b->userdata, target, NULL);
 	announce(b, e, "revert", actor);
 	broker_start(b, e);

@@ -310,7 +310,9 @@ static void resume_final(struct broker *b, struct entry *e)
 	if (target && target->attempt.phase == ATTEMPT_PHASE_DONE &&
 	    str_equal(target->revert_key, e->attempt.key))
 		end_target(b, e);
+	/* An undo that is on record speaks for itself. */
 	if (e->revert_wanted && e->attempt.phase == ATTEMPT_PHASE_DONE &&
+	    !attempts_find(&b->attempts, e->revert_key) &&
 	    broker_revert(b, e->attempt.key, e->attempt.actor, "withdrawn while it ran", NULL) < 0)
 		e->revert_wanted = false;
 }

@@ -419,6 +419,38 @@ static void undoes_as_soon_as_it_ended_what_was_withdrawn_while_it_ran(void **st
 	world_end(&w);
 }
 
+static void undoes_after_a_restart_what_was_about_to_be_undone(void **state)
+{
+	struct world w;
+	struct proposal p;
+	struct entry *e;
+	struct step_of_world *s;
+
+	(void)state;
+	world_begin(&w, 1);
+	p = world_proposal(&w, "unit.start", "a.service");
+	e = world_propose(&w, &p);
+	world_find(&w, p.key)->claimed = true;
+	broker_look(&w.broker, p.key);
+	assert_int_equal(broker_revert(&w.broker, p.key, "agent", "over", NULL), 0);
+	world_finish(&w, p.key, ATTEMPT_PHASE_DONE);
+	/* As if it had been killed when only the target was written. */
+	s = world_find(&w, e->revert_key);
+	s->is_kept = s->asked = s->written = false;
+	world_restart(&w);
+	e = attempts_find(&w.broker.attempts, p.key);
+	assert_true(world_find(&w, e->revert_key)->asked);
+	world_finish(&w, e->revert_key, ATTEMPT_PHASE_DONE);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_REVERTED);
+	/* And once more, killed after the undo had ended and before its target was told so. */
+	world_find(&w, p.key)->kept.attempt.phase = ATTEMPT_PHASE_DONE;
+	world_restart(&w);
+	e = attempts_find(&w.broker.attempts, p.key);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_REVERTED);
+	assert_int_equal(w.n_starts, 3);
+	world_end(&w);
+}
+
 static void cannot_undo_a_restart(void **state)
 {
 	struct world w;
@@ -584,6 +616,7 @@ int main(void)
 		cmocka_unit_test(undoes_what_is_done_even_when_stopped),
 		cmocka_unit_test(says_when_an_undo_failed_and_tries_again_when_asked),
 		cmocka_unit_test(undoes_as_soon_as_it_ended_what_was_withdrawn_while_it_ran),
+		cmocka_unit_test(undoes_after_a_restart_what_was_about_to_be_undone),
 		cmocka_unit_test(cannot_undo_a_restart),
 		cmocka_unit_test(lowers_the_mode_for_the_agent_alone),
 		cmocka_unit_test(is_paused_by_a_person_over_a_restart),
