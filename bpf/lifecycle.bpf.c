@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Processes that come, go and are killed for memory. Told: all of managed units, deaths by signal and
- * OOM kills anywhere, and the start of a package manager. Only those that matter at once wake the
- * reader; it fetches the rest each second. */
+/* Deaths that matter: processes of managed units that end badly, victims of the OOM killer anywhere; and
+ * the start of a package manager. Each wakes the reader, since nothing else is told. */
 #include "vmlinux.h"
 
 #include <bpf/bpf_core_read.h>
@@ -51,7 +50,7 @@ struct second {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, _LIFECYCLE_KIND_MAX);
 	__type(key, __u32);
 	__type(value, struct second);
 } rate SEC(".maps");
@@ -64,10 +63,9 @@ static __always_inline void count_drop(__u32 why)
 		(*n)++;
 }
 
-static __always_inline bool is_over_rate(__u64 now_ns)
+static __always_inline bool is_over_rate(__u32 kind, __u64 now_ns)
 {
-	__u32 zero = 0;
-	struct second *s = bpf_map_lookup_elem(&rate, &zero);
+	struct second *s = bpf_map_lookup_elem(&rate, &kind);
 
 	if (!s)
 		return true;
@@ -78,13 +76,13 @@ static __always_inline bool is_over_rate(__u64 now_ns)
 	return ++s->n > LIFECYCLE_EVENTS_PER_S;
 }
 
-static __always_inline void send(const struct lifecycle_event *e, __u64 flags)
+static __always_inline void send(const struct lifecycle_event *e)
 {
-	if (is_over_rate(e->t_ns)) {
+	if (is_over_rate(e->kind, e->t_ns)) {
 		count_drop(LIFECYCLE_DROP_RATE);
 		return;
 	}
-	if (bpf_ringbuf_output(&events, (void *)e, sizeof(*e), flags) < 0)
+	if (bpf_ringbuf_output(&events, (void *)e, sizeof(*e), BPF_RB_FORCE_WAKEUP) < 0)
 		count_drop(LIFECYCLE_DROP_FULL);
 }
 
@@ -103,14 +101,11 @@ int BPF_PROG(lifecycle_exec, struct task_struct *task)
 	struct lifecycle_event e = {};
 	struct comm name = {};
 
-	fill(&e, LIFECYCLE_KIND_EXEC, task);
-	__builtin_memcpy(name.name, e.comm, sizeof(name.name));
-	if (bpf_map_lookup_elem(&package_managers, &name)) {
-		e.package_manager = 1;
-		send(&e, BPF_RB_FORCE_WAKEUP);
-	} else if (bpf_map_lookup_elem(&managed, &e.cgroup_id)) {
-		send(&e, BPF_RB_NO_WAKEUP);
-	}
+	bpf_probe_read_kernel_str(name.name, sizeof(name.name), task->comm);
+	if (!bpf_map_lookup_elem(&package_managers, &name))
+		return 0;
+	fill(&e, LIFECYCLE_KIND_PACKAGES, task);
+	send(&e);
 	return 0;
 }
 
@@ -118,15 +113,16 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(lifecycle_exit, struct task_struct *task)
 {
 	struct lifecycle_event e = {};
+	__u64 cgroup;
 
-	if (task->pid != task->tgid) /* a thread */
+	if (task->pid != task->tgid || task->exit_code == 0) /* a thread; a good end */
+		return 0;
+	cgroup = task->cgroups->dfl_cgrp->kn->id;
+	if (!bpf_map_lookup_elem(&managed, &cgroup))
 		return 0;
 	fill(&e, LIFECYCLE_KIND_EXIT, task);
 	e.exit_code = (__u32)task->exit_code;
-	if (bpf_map_lookup_elem(&managed, &e.cgroup_id))
-		send(&e, e.exit_code ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
-	else if (e.exit_code & 0x7f)
-		send(&e, BPF_RB_NO_WAKEUP);
+	send(&e);
 	return 0;
 }
 
@@ -138,7 +134,7 @@ int BPF_PROG(lifecycle_oom_task, struct task_struct *task)
 	struct lifecycle_event e = {};
 
 	fill(&e, LIFECYCLE_KIND_OOM, task);
-	send(&e, BPF_RB_FORCE_WAKEUP);
+	send(&e);
 	return 0;
 }
 
@@ -152,6 +148,6 @@ int BPF_PROG(lifecycle_oom_pid, int pid)
 	e.t_ns = bpf_ktime_get_boot_ns();
 	e.kind = LIFECYCLE_KIND_OOM;
 	e.pid = (__u32)pid;
-	send(&e, BPF_RB_FORCE_WAKEUP);
+	send(&e);
 	return 0;
 }

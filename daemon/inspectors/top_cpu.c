@@ -11,7 +11,7 @@
 
 /* First all units are measured, then the processes of the one that used most: two sources, and no
  * walk over all of /proc. Together below INSPECTOR_DEADLINE_NS. */
-#define WINDOW_NS (NS_PER_S * 7 / 10)
+#define WINDOW_NS (NS_PER_S / 2)
 #define TASKS_MAX 256
 
 #define CGROUP_FACT(n, h)                                                \

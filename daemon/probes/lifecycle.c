@@ -62,14 +62,15 @@ static double exit_value(const struct watch_exit *e)
 	return e->signal ? e->signal : 1000 + e->code;
 }
 
-/* Another unit's death is told by name as long as the process is still to be seen. */
+/* The OOM killer's victim is mostly still to be seen. */
 static void name_unit(const struct state *s, const struct lifecycle_event *e, struct watch_exit *x)
 {
 	const struct watch_unit *u = watch_find_cgroup(s->c->watch, e->cgroup_id);
 
 	if (u)
 		(void)str_copy(x->unit, sizeof(x->unit), u->name);
-	else if (s->proc_fd < 0 || procfs_read_unit(s->proc_fd, (pid_t)e->pid, x->unit) < 0)
+	else if (!x->is_oom || s->proc_fd < 0 ||
+		 procfs_read_unit(s->proc_fd, (pid_t)e->pid, x->unit) < 0)
 		x->unit[0] = '\0';
 }
 
@@ -84,6 +85,8 @@ static void on_death(const struct state *s, const struct lifecycle_event *e)
 	if (!x.is_oom && !x.signal && !x.code)
 		return;
 	name_unit(s, e, &x);
+	if (!x.unit[0])
+		return;
 	watch_add_exit(s->c->watch, &x);
 	if (!watch_find(s->c->watch, x.unit))
 		return;
@@ -137,12 +140,12 @@ static int on_event(void *userdata, void *data, size_t size)
 
 	if (size < sizeof(*e))
 		return 0;
-	if (e->package_manager) {
+	if (e->kind == LIFECYCLE_KIND_PACKAGES) {
 		probe_emit(s->c, &signals[SIGNAL_PACKAGES], "", e->t_ns, e->pid);
 		remember_packager(s, (pid_t)e->pid, e->t_ns);
-	}
-	if (e->kind == LIFECYCLE_KIND_EXIT || e->kind == LIFECYCLE_KIND_OOM)
+	} else {
 		on_death(s, e);
+	}
 	return 0;
 }
 
@@ -197,7 +200,6 @@ static void tell_packagers(struct state *s, uint64_t now_ns)
 	}
 }
 
-/* Fetches what did not wake us. */
 static void tick(void *state, uint64_t now_ns)
 {
 	struct state *s = state;
@@ -205,7 +207,6 @@ static void tick(void *state, uint64_t now_ns)
 
 	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++)
 		(void)watch_refresh_cgroup(w, &w->units[i]);
-	(void)ring_buffer__consume(s->ring);
 	tell_packagers(s, now_ns);
 }
 
