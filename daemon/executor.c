@@ -62,7 +62,7 @@ static int run(struct executor *x, struct err *reterr)
 	if (r < 0)
 		return r;
 	(void)sd_event_set_watchdog(x->event, true);
-	(void)sd_notify(0, "READY=1\nSTATUS=Waiting for work");
+	(void)sd_notify(0, "READY=1");
 	r = sd_event_loop(x->event);
 	(void)sd_notify(0, "STOPPING=1");
 	return r < 0 ? err_set(reterr, r, "run event loop: %s", strerror(-r)) : 0;

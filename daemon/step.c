@@ -38,7 +38,10 @@ static int log_end(const struct step *s, const char *verb, int r, const struct e
 	else
 		str_append(text, sizeof(text), "%s step '%s': %s: %s", verb, s->key,
 			   attempt_phase_to_string(s->result.phase), s->result.text);
-	log_fields(r < 0 ? LOG_ERR : LOG_INFO, text, fields, ELEMENTSOF(fields));
+	log_fields(r < 0  ? LOG_ERR :
+		   r == 0 ? LOG_DEBUG :
+			    LOG_INFO,
+		   text, fields, ELEMENTSOF(fields));
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

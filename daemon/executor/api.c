@@ -4,6 +4,8 @@
 
 #include "executor/executor.h"
 
+#define LIST_MAX 64 /* attempts in one answer, newest first: the loop must not be held up */
+
 static int out_of_memory(struct err *reterr)
 {
 	return err_set(reterr, -ENOMEM, "write answer: %s", strerror(ENOMEM));
@@ -46,7 +48,7 @@ static int list_attempts(struct executor *x, const char *key, bool waiting, stru
 
 	if (!o || !all)
 		return out_of_memory(reterr);
-	for (size_t i = b->attempts.n; i-- > 0;) {
+	for (size_t i = b->attempts.n; i-- > 0 && json_object_array_length(all) < LIST_MAX;) {
 		const struct entry *e = b->attempts.v[i];
 		struct json_object *one = NULL;
 

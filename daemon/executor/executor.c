@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -183,11 +184,29 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 {
 	(void)source;
 	(void)info;
+	(void)sd_notify(0, "RELOADING=1");
 	executor_load_policy(userdata);
+	(void)sd_notify(0, "READY=1");
 	return 0;
 }
 
 /* ---- begin and end ------------------------------------------------------------------------------ */
+
+static void tell_policy(const struct executor *x, int r, const struct err *err)
+{
+	const struct log_field field = { "MESSAGE_ID", r < 0 ? MESSAGE_ID_POLICY_REFUSED :
+							       MESSAGE_ID_CONFIG_LOADED };
+	char text[ERR_TEXT_MAX + 64] = "";
+
+	if (r < 0)
+		str_append(text, sizeof(text), "Policy refused, every action is denied: %s",
+			   err_text(err));
+	else
+		str_append(text, sizeof(text), "Policy loaded: %u rules, mode %s",
+			   x->policy.n_rules, autonomy_to_string(x->policy.mode));
+	log_fields(r < 0 ? LOG_ERR : LOG_INFO, text, &field, 1);
+	(void)sd_notifyf(0, "STATUS=%s", text);
+}
 
 void executor_load_policy(struct executor *x)
 {
@@ -208,17 +227,7 @@ void executor_load_policy(struct executor *x)
 	x->services = r < 0 ? (struct services){ 0 } : services;
 	broker_set_policy(&x->broker, r < 0 ? NULL : &x->policy, &x->services,
 			  r < 0 ? err_text(&err) : "");
-	if (r < 0) {
-		const struct log_field field = { "MESSAGE_ID", MESSAGE_ID_POLICY_REFUSED };
-		char text[ERR_TEXT_MAX + 64] = "";
-
-		str_append(text, sizeof(text), "Policy refused, every action is denied: %s",
-			   err_text(&err));
-		log_fields(LOG_ERR, text, &field, 1);
-	} else {
-		log_line(LOG_INFO, "policy loaded: %u rules, mode %s", x->policy.n_rules,
-			 autonomy_to_string(x->policy.mode));
-	}
+	tell_policy(x, r, &err);
 }
 
 static int add_sources(struct executor *x)
