@@ -181,10 +181,12 @@ static bool is_local(const char *type)
 	return false;
 }
 
-/* "36 35 98:0 /root /mount rw,noatime master:1 - ext4 /dev/sda rw": one line of mountinfo. */
+/* "36 35 98:0 /root /mount rw,noatime master:1 - ext4 /dev/sda rw": one line of mountinfo. What
+ * counts is whether the file system is writable: the mount is not, in a unit with ProtectSystem=. */
 static void add_mount(char *line, struct procfs_mounts *ret)
 {
-	char *fields[6] = { NULL }, *save = NULL, *rest = strstr(line, " - "), *type;
+	char *fields[5] = { NULL }, *save = NULL, *rest = strstr(line, " - ");
+	const char *type, *options;
 
 	if (!rest)
 		return;
@@ -192,7 +194,9 @@ static void add_mount(char *line, struct procfs_mounts *ret)
 	for (size_t i = 0; i < ELEMENTSOF(fields); i++)
 		fields[i] = strtok_r(i == 0 ? line : NULL, " ", &save);
 	type = strtok_r(rest + 3, " ", &save);
-	if (!fields[5] || !type || !is_local(type) || strncmp(fields[5], "rw", 2) != 0)
+	(void)strtok_r(NULL, " ", &save);
+	options = strtok_r(NULL, " ", &save);
+	if (!fields[4] || !options || !is_local(type) || strncmp(options, "rw", 2) != 0)
 		return;
 	/* A bind mount (its root is not "/") is another view of a file system that is listed. */
 	if (!str_equal(fields[3], "/") || strlen(fields[4]) >= sizeof(ret->paths[0]))

@@ -112,14 +112,16 @@ static void lists_local_writable_file_systems_only(void **state)
 		   "21 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
 		   "22 21 0:20 / /proc rw,nosuid shared:2 - proc proc rw\n"
 		   "23 21 254:2 / /a\\040b rw - xfs /dev/vda2 rw\n"
-		   "24 21 254:3 / /ro ro - ext4 /dev/vda3 ro\n"
+		   "24 21 254:3 / /ro rw - ext4 /dev/vda3 ro\n"
+		   "27 21 254:4 / /protected ro - ext4 /dev/vda4 rw,errors=remount-ro\n"
 		   "25 21 254:1 /srv /bind rw - ext4 /dev/vda1 rw\n"
 		   "26 21 0:40 / /net rw - nfs4 host:/x rw\n"
 		   "garbage\n");
 	assert_int_equal(procfs_read_mounts(t->fd, &m), 0);
-	assert_int_equal(m.n, 2);
+	assert_int_equal(m.n, 3);
 	assert_string_equal(m.paths[0], "/");
 	assert_string_equal(m.paths[1], "/a b");
+	assert_string_equal(m.paths[2], "/protected"); /* for us only: the unit's ProtectSystem= */
 }
 
 int main(void)
