@@ -96,7 +96,8 @@ int fault_clear(struct fault *f, struct err *reterr)
 	}
 	(void)str_copy(f->status.key, sizeof(f->status.key), f->key);
 	r = undo_from_file(f, reterr);
-	if (r == 0 && has_status != 0 && !fault_state_is_final(f->status.state))
+	if (r == 0 && (has_status != 0 || fault_has_file(f, "")) &&
+	    !fault_state_is_final(f->status.state))
 		close_status(f);
 	fault_finish(f);
 	return r < 0 ? r : 0;

@@ -369,6 +369,20 @@ static void a_fresh_process_ends_what_a_killed_one_left(void **state)
 	assert_false(has_file(KEY ".status.tmp"));
 }
 
+static void says_so_when_it_was_killed_before_its_first_word(void **state)
+{
+	struct fault_status s = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	ask(KEY, "x.service", "3", FAULT_DURATION_MAX_NS);
+	assert_int_equal(process(KEY, fault_clear, &s, &err), 0);
+	assert_int_equal(s.state, FAULT_STATE_FAILED);
+	assert_true(has_file(KEY ".result"));
+	assert_int_equal(process(OTHER, fault_clear, &s, &err), 0);
+	assert_false(has_file(OTHER ".result"));
+}
+
 static void tries_again_when_clearing_fails(void **state)
 {
 	struct fault_status s = { 0 };
@@ -494,6 +508,7 @@ int main(void)
 		T(undoes_what_a_failed_injection_has_changed),
 		T(a_key_that_ran_is_never_injected_again),
 		T(a_fresh_process_ends_what_a_killed_one_left),
+		T(says_so_when_it_was_killed_before_its_first_word),
 		T(tries_again_when_clearing_fails),
 		T(says_stuck_and_can_be_recovered_later),
 		T(says_stuck_when_the_change_comes_back),

@@ -4,6 +4,7 @@
 import chaos
 
 TAGS = {"faults"}
+TIMEOUT_S = 900
 SUMMARY = "each fault: felt in its unit, not beside it; ends by time, person, kill -9; nothing left"
 
 
