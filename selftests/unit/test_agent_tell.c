@@ -43,7 +43,7 @@ const struct engine_stats *engine_stats(const struct engine *e)
 }
 
 /* Stands in for libsystemd: nobody listens in a test. */
-int sd_notifyf(int unset_environment, const char *format, ...)
+_printf_(2, 3) int sd_notifyf(int unset_environment, const char *format, ...)
 {
 	va_list ap;
 
