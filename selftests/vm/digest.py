@@ -183,6 +183,15 @@ def processes():
     return counted(lines)
 
 
+SETS = {"Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf"}
+
+
+def property_value(key, value):
+    if key in SETS:  # systemd lists them in the order of a hash table, anew at each reload
+        return " ".join(sorted(value.split()))
+    return re.sub(r" ; start_time=.*", "", value)
+
+
 def units():
     """Configuration and state of every unit that is not simply inactive."""
     found = {}
@@ -192,7 +201,7 @@ def units():
         name = values.get("Id", "")
         if not name or values.get("ActiveState") == "inactive" or matches(volatile.UNITS, name):
             continue
-        found[name] = {key: re.sub(r" ; start_time=.*", "", value) for key, value in values.items()
+        found[name] = {key: property_value(key, value) for key, value in values.items()
                        if not is_volatile(key)}
     return found
 
