@@ -132,13 +132,14 @@ bool history_add_record(struct history *h, const struct record *record)
 	return h->n_records >= HISTORY_BATCH_MAX;
 }
 
-void history_add_rollups(struct history *h, const struct rollups *rollups)
+bool history_add_rollups(struct history *h, const struct rollups *rollups)
 {
 	for (uint32_t i = 0; i < rollups->n; i++)
 		if (h->n_rollups == HISTORY_ROLLUPS_MAX)
 			h->stats.rollups_lost++;
 		else
 			h->rollups[h->n_rollups++] = rollups->v[i];
+	return h->n_rollups >= HISTORY_ROLLUPS_MAX / 2;
 }
 
 bool history_is_waiting(const struct history *h)

@@ -35,7 +35,7 @@ DEFINE_CLEANUP(struct history *, history_free);
 
 /* Returns whether a batch is full: history_flush() is due now, else within HISTORY_BATCH_NS. */
 bool history_add_record(struct history *h, const struct record *record);
-void history_add_rollups(struct history *h, const struct rollups *rollups);
+bool history_add_rollups(struct history *h, const struct rollups *rollups);
 
 /* Writes what waits; errors are kept in the stats and logged when they begin and end. */
 void history_flush(struct history *h);

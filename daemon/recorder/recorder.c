@@ -105,8 +105,7 @@ static void on_frame(void *userdata, struct peer *p, const struct frame *f)
 		take_history(r, history_add_record(r->history, &f->record));
 		break;
 	case FRAME_ROLLUP:
-		history_add_rollups(r->history, &f->rollups);
-		take_history(r, false);
+		take_history(r, history_add_rollups(r->history, &f->rollups));
 		break;
 	case FRAME_INSPECT:
 		recorder_inspect(r, p, &f->inspect);

@@ -64,11 +64,13 @@ static const char *const texts[_STATEMENT_MAX] = {
 		      " ON CONFLICT DO UPDATE SET n = n + excluded.n, min = min(min, excluded.min),"
 		      " max = max(max, excluded.max), sum = sum + excluded.sum,"
 		      " last = excluded.last",
-	[LIST_INCIDENTS] = "SELECT " ROW_COLUMNS " FROM (SELECT max(id) AS last FROM records"
-			   " WHERE kind = 1 AND incident_id < ?1 GROUP BY incident_id) AS l"
-			   " JOIN records AS r ON r.id = l.last WHERE r.wall_us >= ?2"
-			   " AND (?3 IS NULL OR r.entity = ?3) AND (?4 < 0 OR r.state = ?4)"
-			   " ORDER BY r.incident_id DESC LIMIT ?5",
+	/* Walks the index from its end and stops at the limit; a GROUP BY would read all of it. */
+	[LIST_INCIDENTS] =
+		"SELECT " ROW_COLUMNS " FROM records AS r"
+		" WHERE kind = 1 AND incident_id < ?1 AND id = (SELECT max(id)"
+		" FROM records AS m WHERE kind = 1 AND m.incident_id = r.incident_id)"
+		" AND wall_us >= ?2 AND (?3 IS NULL OR entity = ?3)"
+		" AND (?4 < 0 OR state = ?4) ORDER BY incident_id DESC, id DESC LIMIT ?5",
 	[LIST_INCIDENT] = "SELECT " ROW_COLUMNS " FROM records AS r"
 			  " WHERE incident_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
 	[GET_RECORD] = "SELECT " ROW_COLUMNS " FROM records AS r WHERE id = ?1",

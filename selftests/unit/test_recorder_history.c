@@ -189,7 +189,7 @@ static void what_waits_is_written_at_the_end(void **state)
 
 	(void)state;
 	add(h, 1, 5);
-	history_add_rollups(h, &rollups);
+	assert_false(history_add_rollups(h, &rollups));
 	h = history_free(h);
 	assert_int_equal(disk.records, 5);
 	assert_int_equal(disk.rollups, 3);
