@@ -20,6 +20,7 @@ FILE_ROOTS = ["/etc", "/run/aiops", "/run/netns", "/run/systemd", "/tmp", "/var/
 CGROUPS = "/sys/fs/cgroup"
 CGROUP_COMMANDS = {"cgroup.procs", "cgroup.threads", "cgroup.kill", "memory.reclaim"}
 UNIT_PATTERNS = ["*.service", "*.socket", "*.slice", "*.scope", "*.timer", "*.path"]
+UNIT_LISTS = {"Requires", "Requisite", "Wants", "BindsTo", "PartOf", "Upholds", "Sockets", "Names"}
 HASHED_BYTES = 1 << 20
 PF_KTHREAD = 0x00200000
 
@@ -190,6 +191,11 @@ def property_value(key, value):
     if key in SETS:  # systemd lists them in the order of a hash table, anew at each reload
         return " ".join(sorted(value.split()))
     return re.sub(r" ; start_time=.*", "", value)
+
+
+def in_order(key, value):
+    """Lists of units have no order: another one after a daemon-reload is no difference."""
+    return " ".join(sorted(value.split())) if key in UNIT_LISTS else value
 
 
 def units():
