@@ -80,11 +80,18 @@ static void take_history(struct recorder *r, bool is_full)
 		arm(r->batch_timer, HISTORY_BATCH_NS);
 }
 
-/* The audit trail is the executor's: who may say that something was done is who does it. Its user
- * vouches for it; a name alone would be anybody's claim. */
+/* The audit trail is the executor's: who says what was done is who does it. Its user vouches for that;
+ * the name alone would be anybody's claim, the agent's too. */
+static bool is_executor(const struct recorder *r, const struct peer *p)
+{
+	uid_t uid = peer_uid(p);
+
+	return str_equal(peer_process(p), "executor") && (uid == 0 || uid == r->executor_uid);
+}
+
 static void take_audit(struct recorder *r, struct peer *p, const struct audit_entry *entry)
 {
-	if (!str_equal(peer_process(p), "executor")) {
+	if (!is_executor(r, p)) {
 		log_line(LOG_WARNING,
 			 "take audit entry: '%s' (uid %u) is not the executor, ignoring",
 			 peer_process(p), peer_uid(p));
@@ -165,19 +172,12 @@ void recorder_reload(struct recorder *r)
 	log_fields(LOG_INFO, text, loaded, ELEMENTSOF(loaded));
 }
 
-/* Whom we take frames from: the users of our own processes, where they exist. */
-static size_t find_uids(uid_t uids[static 2])
+/* Returns the user's id, or root's where there is no such user: root is let in anyway. */
+static uid_t find_uid(const char *user)
 {
-	static const char *const users[] = { "aiops", "aiops-exec" };
-	size_t n = 0;
+	const struct passwd *p = getpwnam(user);
 
-	for (size_t i = 0; i < ELEMENTSOF(users); i++) {
-		const struct passwd *p = getpwnam(users[i]);
-
-		if (p)
-			uids[n++] = p->pw_uid;
-	}
-	return n;
+	return p ? p->pw_uid : 0;
 }
 
 static int open_state(struct recorder *r, const struct recorder_paths *paths, struct err *reterr)
@@ -238,15 +238,15 @@ static int add_signals(struct recorder *r)
 static int serve(struct recorder *r, const char *runtime_dir, struct err *reterr)
 {
 	static const struct peer_handlers handlers = { on_frame, on_up, on_down };
-	uid_t uids[2];
-	size_t n_uids = find_uids(uids);
+	const uid_t uids[] = { find_uid("aiops"), find_uid("aiops-exec") };
 	int fd, q;
 
+	r->executor_uid = uids[1];
 	fd = listen_get("record", runtime_dir, SOCK_SEQPACKET, reterr);
 	if (fd < 0)
 		return fd;
-	q = peer_serve(r->event, fd, "recorder", RECORDER_PEERS_MAX, uids, n_uids, &handlers, r,
-		       &r->peers, reterr);
+	q = peer_serve(r->event, fd, "recorder", RECORDER_PEERS_MAX, uids, ELEMENTSOF(uids),
+		       &handlers, r, &r->peers, reterr);
 	if (q < 0)
 		return q;
 	fd = listen_get("history", runtime_dir, SOCK_STREAM, reterr);
