@@ -30,6 +30,7 @@ struct recorder {
 	struct services services;
 	struct peer_server *peers;
 	struct http_server *http;
+	uid_t executor_uid;
 	struct peer *executor;           /* where acknowledgements go; NULL while it is away */
 	struct audit_entry *audit_queue; /* a ring */
 	size_t audit_head, n_audit;
