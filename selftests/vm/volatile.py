@@ -45,6 +45,7 @@ FILES = [
     ("/run/systemd/units/invocation:*", "content", "a new invocation id at each start"),
     ("/run/systemd/units/log-extra-fields:*", "content", "written anew at each start"),
     ("/run/systemd/netif/*", "content", "networkd's own notes"),
+    ("/run/systemd/transient", "all", "made with the first transient unit, stays when it is empty"),
     ("/run/systemd/propagate/*", "content", "mount point of each sandboxed service"),
     ("/run/systemd/sessions/*", "content", "logind's own notes"),
     ("/run/systemd/users/*", "content", "logind's own notes"),
