@@ -240,57 +240,96 @@ ssize_t cgroup_list_pids(int dir_fd, pid_t *ret, size_t max)
 	return r < 0 ? r : (ssize_t)list.n;
 }
 
-struct usage_list {
-	struct cgroup_usage *v;
-	size_t n, max;
+/* A way down through slices: what is below a service or scope is the unit's own matter. */
+struct walk {
+	/* Called for each cgroup that is no slice; returns true to end the walk. */
+	bool (*visit)(struct walk *w, int dir_fd);
 	char path[CGROUP_PATH_MAX];
 };
 
-static void add_unit(int dir_fd, struct usage_list *list)
+static bool is_slice(const char *name)
 {
-	struct cgroup_usage *u = &list->v[list->n];
+	size_t n = strlen(name);
 
-	if (cgroup_unit_from_path(list->path, u->unit) < 0)
-		return;
-	if (cgroup_read_key_at(dir_fd, "cpu.stat", "usage_usec", &u->cpu_us) < 0)
-		return;
-	(void)str_copy(u->path, sizeof(u->path), list->path);
-	list->n++;
+	return n > 6 && str_equal(name + n - 6, ".slice");
 }
 
-/* Goes down through slices only: what is below a service or scope is the unit's own matter. */
-static void list_units_below(int dir_fd, unsigned depth, struct usage_list *list)
+static bool walk_below(struct walk *w, int dir_fd, unsigned depth)
 {
 	_cleanup_close_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	size_t used = strlen(list->path);
+	size_t used = strlen(w->path);
 	const struct dirent *d;
+	bool ended = false;
 
 	if (!dir)
-		return;
+		return false;
 	(void)TAKE_FD(fd);
-	while (list->n < list->max && (d = readdir(dir))) {
+	while (!ended && (d = readdir(dir))) {
 		_cleanup_close_ int child = -EBADF;
-		size_t n = strlen(d->d_name);
 
-		if (!is_child(d) || used + n + 2 > sizeof(list->path))
+		if (!is_child(d) || used + strlen(d->d_name) + 2 > sizeof(w->path))
 			continue;
 		child = openat(dir_fd, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (child < 0)
 			continue;
-		str_append(list->path, sizeof(list->path), "/%s", d->d_name);
-		if (n <= 6 || !str_equal(d->d_name + n - 6, ".slice"))
-			add_unit(child, list);
+		str_append(w->path, sizeof(w->path), "/%s", d->d_name);
+		if (!is_slice(d->d_name))
+			ended = w->visit(w, child);
 		else if (depth < CGROUP_DEPTH_MAX)
-			list_units_below(child, depth + 1, list);
-		list->path[used] = '\0';
+			ended = walk_below(w, child, depth + 1);
+		if (!ended)
+			w->path[used] = '\0';
 	}
+	return ended;
+}
+
+struct unit_search {
+	struct walk walk; /* first: visit() gets it */
+	const char *unit;
+};
+
+static bool is_the_unit(struct walk *w, int dir_fd)
+{
+	const struct unit_search *s = (const struct unit_search *)w;
+	char unit[ENTITY_NAME_MAX] = "";
+
+	(void)dir_fd;
+	return cgroup_unit_from_path(w->path, unit) == 0 && str_equal(unit, s->unit);
+}
+
+int cgroup_find_unit(int cgroup_fd, const char *unit, char ret[static CGROUP_PATH_MAX])
+{
+	struct unit_search s = { .walk = { .visit = is_the_unit }, .unit = unit };
+
+	if (!walk_below(&s.walk, cgroup_fd, 0))
+		return -ENOENT;
+	return str_copy(ret, CGROUP_PATH_MAX, s.walk.path);
+}
+
+struct usage_list {
+	struct walk walk; /* first: visit() gets it */
+	struct cgroup_usage *v;
+	size_t n, max;
+};
+
+static bool add_unit(struct walk *w, int dir_fd)
+{
+	struct usage_list *list = (struct usage_list *)w;
+	struct cgroup_usage *u = &list->v[list->n];
+
+	if (cgroup_unit_from_path(w->path, u->unit) < 0 ||
+	    cgroup_read_key_at(dir_fd, "cpu.stat", "usage_usec", &u->cpu_us) < 0)
+		return false;
+	(void)str_copy(u->path, sizeof(u->path), w->path);
+	return ++list->n == list->max;
 }
 
 ssize_t cgroup_list_units(int cgroup_fd, struct cgroup_usage *ret, size_t max)
 {
-	struct usage_list list = { .v = ret, .max = max };
+	struct usage_list list = { .walk = { .visit = add_unit }, .v = ret, .max = max };
 
-	list_units_below(cgroup_fd, 0, &list);
+	if (max > 0)
+		(void)walk_below(&list.walk, cgroup_fd, 0);
 	return (ssize_t)list.n;
 }

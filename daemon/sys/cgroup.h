@@ -34,6 +34,10 @@ int cgroup_unit_from_path(const char *path, char ret[static ENTITY_NAME_MAX]) _w
  * "system.slice/system-TEMPLATE.slice/NAME". Returns 0; -ENAMETOOLONG. */
 int cgroup_default_path(const char *unit, char ret[static CGROUP_PATH_MAX]) _warn_unused_;
 
+/* Looks for a unit in all slices. Returns 0; -ENOENT if it has no cgroup. */
+int cgroup_find_unit(int cgroup_fd, const char *unit,
+		     char ret[static CGROUP_PATH_MAX]) _warn_unused_;
+
 /* Readers of an open control file by pread(2). Return 0; -ENODEV if the cgroup is gone; -ENODATA: no
  * such key; -EBADMSG; other -errno. "max" reads as UINT64_MAX. */
 int cgroup_read_u64(int fd, uint64_t *ret) _warn_unused_;

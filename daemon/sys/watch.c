@@ -93,8 +93,13 @@ static int open_unit(const struct watch *w, const char *unit, const char *contro
 int watch_open_cgroup(const struct watch *w, const char *unit)
 {
 	const struct watch_unit *u = watch_find(w, unit);
+	int fd = open_unit(w, unit, u ? u->status.control_group : NULL, NULL);
+	char path[CGROUP_PATH_MAX] = "";
 
-	return open_unit(w, unit, u ? u->status.control_group : NULL, NULL);
+	/* A unit that is not managed may be in any slice. */
+	if (fd == -ENOENT && !u && cgroup_find_unit(w->cgroup_fd, unit, path) == 0)
+		fd = cgroup_open(w->cgroup_fd, path, NULL);
+	return fd;
 }
 
 /* A cgroup that was removed has lost its files, whoever still holds it open. */

@@ -167,6 +167,18 @@ static void lists_processes_of_all_below_within_the_bound(void **state)
 	assert_int_equal(cgroup_list_pids(fd, pids, 2), 2);
 }
 
+static void finds_a_unit_in_any_slice(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t);
+	char path[CGROUP_PATH_MAX] = "";
+
+	tree_write(t, ROOT "a.slice/a-b.slice/x.service/y.service/cgroup.procs", "");
+	assert_int_equal(cgroup_find_unit(root, "x.service", path), 0);
+	assert_string_equal(path, "/a.slice/a-b.slice/x.service");
+	assert_int_equal(cgroup_find_unit(root, "y.service", path), -ENOENT); /* x's own matter */
+}
+
 static const struct cgroup_usage *find_usage(const struct cgroup_usage *u, ssize_t n,
 					     const char *unit)
 {
@@ -215,6 +227,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sums_io_over_devices, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(lists_processes_of_all_below_within_the_bound,
 						tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(finds_a_unit_in_any_slice, tree_setup,
+						tree_teardown),
 		cmocka_unit_test_setup_teardown(
 			lists_units_but_not_slices_nor_what_is_inside_a_unit, tree_setup,
 			tree_teardown),

@@ -94,6 +94,10 @@ static void opens_the_cgroup_of_any_unit(void **state)
 	tree_write(t, ROOT "system.slice/other.service/cgroup.procs", "1\n");
 	fd = watch_open_cgroup(w, "other.service");
 	assert_true(fd >= 0);
+	(void)close(fd);
+	tree_write(t, ROOT "user.slice/user-0.slice/session-3.scope/cgroup.procs", "1\n");
+	fd = watch_open_cgroup(w, "session-3.scope"); /* in whatever slice it is */
+	assert_true(fd >= 0);
 	assert_int_equal(watch_open_cgroup(w, "none.service"), -ENOENT);
 }
 
