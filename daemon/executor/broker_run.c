@@ -297,7 +297,13 @@ static void resume(struct broker *b, struct entry *e)
 		e->due_ns = b->now_ns + BROKER_GRACE_NS;
 	else if (e->attempt.phase == ATTEMPT_PHASE_PROPOSED)
 		e->due_ns = b->now_ns;
-	broker_look(b, e->attempt.key);
+	/* Ends that could not be kept are forgotten: what waited before them waits again. */
+	if (e->attempt.phase == ATTEMPT_PHASE_WAITING &&
+	    attempts_count_waiting(&b->attempts) > APPROVALS_MAX)
+		broker_deny(b, e, "approvals-full", "too many actions wait for a person already",
+			    "executor");
+	else
+		broker_look(b, e->attempt.key);
 }
 
 /* What an end has to be followed by may be missing when we were killed right after it. */
