@@ -291,3 +291,27 @@ int audit_verify(int dir_fd, struct audit_report *ret, struct err *reterr)
 	}
 	return r;
 }
+
+int audit_compare_anchor(const struct audit_head *head, const char *anchor, struct err *reterr)
+{
+	const char *space = strchr(anchor, ' ');
+	char number[24] = "";
+	uint64_t n = 0;
+
+	if (space && (size_t)(space - anchor) < sizeof(number))
+		memcpy(number, anchor, (size_t)(space - anchor));
+	if (str_parse_u64(number, &n) < 0 || strlen(space + 1) != HASH_LENGTH)
+		return err_set(reterr, -EBADMSG, "compare audit: '%s' is no anchor", anchor);
+	if (n > head->n)
+		return err_set(reterr, -EBADMSG,
+			       "compare audit: the trail ends with line %" PRIu64 ", but %" PRIu64
+			       " were written: its end was cut off",
+			       head->n, n);
+	if (n < head->n)
+		return 0;
+	if (!str_equal(space + 1, head->hash))
+		return err_set(reterr, -EBADMSG,
+			       "compare audit: line %" PRIu64 " is not the one that was written",
+			       n);
+	return 1;
+}

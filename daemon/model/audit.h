@@ -75,3 +75,9 @@ struct audit_report {
  * failure too. Returns 0; -EBADMSG "verify audit: FILE:LINE: cause" for the first break; other
  * -errno when a file cannot be read. */
 int audit_verify(int dir_fd, struct audit_report *ret, struct err *reterr) _warn_unused_;
+
+/* Compares where the trail stands with an anchor that was kept elsewhere, "N HASH" (the journal's field
+ * AIOPS_AUDIT_HEAD): what verifying the trail alone cannot show. Returns 1 if they are the same; 0 if the
+ * trail goes on behind the anchor; -EBADMSG if it ends before it, is another one, or anchor is none. */
+int audit_compare_anchor(const struct audit_head *head, const char *anchor,
+			 struct err *reterr) _warn_unused_;

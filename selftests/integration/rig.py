@@ -61,13 +61,18 @@ class Case:
 class Daemon:
     """One of our programs; its log is what it says on stderr."""
 
-    def __init__(self, case, name, *args, env=None):
+    def __init__(self, case, name, *args, env=None, group=None):
+        """group: the cgroup it runs in, for journald to know it by."""
         self.case, self.name = case, name
         self.lines = []
+
+        def join():
+            (group / "cgroup.procs").write_text(str(os.getpid()))
         env = {"PATH": "/usr/bin:/bin", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""),
                **(env or {})}
         self.process = subprocess.Popen([BUILD / "bin" / name, *map(str, args)], env=env,
-                                        stderr=subprocess.PIPE, text=True, errors="replace")
+                                        stderr=subprocess.PIPE, text=True, errors="replace",
+                                        preexec_fn=join if group else None)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 

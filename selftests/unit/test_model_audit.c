@@ -223,6 +223,31 @@ static void an_empty_trail_verifies(void **state)
 	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
 }
 
+static void an_anchor_shows_an_end_that_was_cut_off(void **state)
+{
+	struct audit_head head;
+	struct err err = { 0 };
+	_cleanup_free_ char *text = NULL, *same = NULL, *later = NULL, *other = NULL;
+
+	(void)state;
+	audit_head_init(&head);
+	text = chain(&head, 3);
+	assert_true(asprintf(&same, "3 %s", head.hash) > 0);
+	assert_true(asprintf(&later, "4 %s", head.hash) > 0);
+	assert_true(asprintf(&other, "3 %064d", 0) > 0);
+	assert_int_equal(audit_compare_anchor(&head, same, NULL), 1);
+	assert_int_equal(audit_compare_anchor(&head, later, &err), -EBADMSG);
+	assert_string_equal(err.text,
+			    "compare audit: the trail ends with line 3, but 4 were written: "
+			    "its end was cut off");
+	assert_int_equal(audit_compare_anchor(&head, other, NULL), -EBADMSG);
+	other[0] = '2';
+	assert_int_equal(audit_compare_anchor(&head, other, NULL), 0);
+	assert_int_equal(audit_compare_anchor(&head, "", NULL), -EBADMSG);
+	assert_int_equal(audit_compare_anchor(&head, "3", NULL), -EBADMSG);
+	assert_int_equal(audit_compare_anchor(&head, "3 abc", NULL), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +257,7 @@ int main(void)
 		cmocka_unit_test(every_flipped_byte_is_found),
 		cmocka_unit_test(every_cut_line_is_found),
 		cmocka_unit_test(the_longest_entry_fits),
+		cmocka_unit_test(an_anchor_shows_an_end_that_was_cut_off),
 		cmocka_unit_test_setup_teardown(segments_verify_as_one_chain, tree_setup,
 						tree_teardown),
 		cmocka_unit_test_setup_teardown(a_swapped_line_is_named, tree_setup, tree_teardown),
