@@ -48,7 +48,8 @@ def ask(name):
         seen["closed"] += 1
         return
     status = int(answer.split(b" ")[1])
-    seen[status // 100] += 1
+    # 505, HTTP Version Not Supported, is the right word for a line of noise.
+    seen[4 if status == 505 else status // 100] += 1
     body = answer.split(b"\r\n\r\n", 1)[1]
     if status >= 400 and body.strip().startswith(b"{"):
         error = json.loads(body)["error"]
