@@ -186,8 +186,10 @@ static void on_failed(struct engine *e, struct slot *s, const struct attempt_upd
 	learn_verdict(e, s, VERDICT_UNCHANGED);
 	(void)str_escape(text, sizeof(text), u->attempt.text);
 	(void)snprintf(reason, sizeof(reason), "%s failed: %.400s", s->plan.step.action, text);
-	narrate(e, s, LOG_WARNING, MESSAGE_ID_ACTION_FAILED, "%s: %s. Nothing of it is left.",
-		narrate_subject(s, subject, sizeof(subject)), reason);
+	/* A restart that failed may have stopped what ran: only what can be undone has been. */
+	narrate(e, s, LOG_WARNING, MESSAGE_ID_ACTION_FAILED, "%s: %s.%s",
+		narrate_subject(s, subject, sizeof(subject)), reason,
+		u->attempt.revertible ? " Nothing of it is left." : "");
 	try_again(e, s, reason);
 }
 
