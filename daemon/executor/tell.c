@@ -7,17 +7,24 @@
 #include "base/message_id.h"
 #include "executor/executor.h"
 
+/* e as the one who asked by key, which may be an alias, is to see it. */
+static void fill_attempt(struct frame *f, const struct entry *e, const char *key,
+			 uint64_t incident_id, uint64_t plan_id)
+{
+	frame_init(f, FRAME_ATTEMPT);
+	f->attempt.incident_id = incident_id;
+	f->attempt.plan_id = plan_id;
+	f->attempt.attempt = e->attempt;
+	f->attempt.decision = e->decision;
+	(void)str_copy(f->attempt.attempt.key, sizeof(f->attempt.attempt.key), key);
+}
+
 void executor_send_attempt(struct peer *p, const struct entry *e, const char *key,
 			   uint64_t incident_id, uint64_t plan_id)
 {
 	struct frame f;
 
-	frame_init(&f, FRAME_ATTEMPT);
-	f.attempt.incident_id = incident_id;
-	f.attempt.plan_id = plan_id;
-	f.attempt.attempt = e->attempt;
-	f.attempt.decision = e->decision;
-	(void)str_copy(f.attempt.attempt.key, sizeof(f.attempt.attempt.key), key);
+	fill_attempt(&f, e, key, incident_id, plan_id);
 	(void)peer_send(p, &f);
 }
 
@@ -26,12 +33,7 @@ static void broadcast(struct executor *x, const struct entry *e, const char *key
 {
 	struct frame f;
 
-	frame_init(&f, FRAME_ATTEMPT);
-	f.attempt.incident_id = incident_id;
-	f.attempt.plan_id = plan_id;
-	f.attempt.attempt = e->attempt;
-	f.attempt.decision = e->decision;
-	(void)str_copy(f.attempt.attempt.key, sizeof(f.attempt.attempt.key), key);
+	fill_attempt(&f, e, key, incident_id, plan_id);
 	peer_server_broadcast(x->agents, &f);
 }
 
