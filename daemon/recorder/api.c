@@ -173,6 +173,16 @@ static int get_incidents(void *userdata, const struct http_request *rq, struct h
 	return 0;
 }
 
+/* Where the records of an incident go on: behind the record "after". Returns 0; -EINVAL. */
+static int query_after(const struct http_request *rq, uint64_t *ret, struct err *reterr)
+{
+	const char *text = http_query(rq, "after");
+
+	if (text && record_id_parse(text, ret) < 0)
+		return err_set(reterr, -EINVAL, "parameter 'after': not the id of a record");
+	return 0;
+}
+
 static int get_incident(void *userdata, const struct http_request *rq, struct http_answer *ret,
 			struct err *reterr)
 {
@@ -182,14 +192,16 @@ static int get_incident(void *userdata, const struct http_request *rq, struct ht
 	struct rows records = { .array = json_object_new_array() }, newest = { .array = last };
 	struct store_query q = { .state = -1, .rows_max = 1 };
 	const struct store_ops *ops;
-	uint64_t id = 0;
+	uint64_t id = 0, after = 0;
 	void *state;
 	int r;
 
 	if (!o || !last || !records.array || json_add(o, "incident", NULL) < 0 ||
 	    json_add(o, "records", records.array) < 0)
 		return no_memory(reterr);
-	r = resolve(rec, rq->tail, true, &id, reterr);
+	r = query_after(rq, &after, reterr);
+	if (r >= 0)
+		r = resolve(rec, rq->tail, true, &id, reterr);
 	if (r >= 0)
 		r = history_query(rec->history, &ops, &state, reterr);
 	if (r < 0)
@@ -197,7 +209,7 @@ static int get_incident(void *userdata, const struct http_request *rq, struct ht
 	q.until_us = id + 1;
 	r = ops->incidents(state, &q, on_row, &newest, reterr);
 	if (r >= 0)
-		r = ops->incident(state, id, 0, STORE_ROWS_MAX, on_row, &records, reterr);
+		r = ops->incident(state, id, after, STORE_ROWS_MAX, on_row, &records, reterr);
 	if (history_queried(rec->history, r, reterr) < 0)
 		return r;
 	if (newest.last_incident_id == id && json_object_array_length(last) > 0 &&
