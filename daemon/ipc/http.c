@@ -13,6 +13,7 @@
 
 #define HTTP_CONNECTIONS_MAX 32
 #define HTTP_PER_UID_MAX     8
+#define HTTP_HELD_BY_UID_MAX 16 /* over the former it is told why not, over this it is cut off */
 #define HTTP_HEAD_MAX        (8 * 1024) /* bytes of one connection's pool: head and headers */
 #define HTTP_RECEIVE_S       5
 #define HTTP_GROUPS_MAX      256
@@ -375,6 +376,9 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 		free(conn);
 		return;
 	}
+	/* It must not take the places of all others by saying nothing. */
+	if (count_of_uid(s, conn->caller.uid) >= HTTP_HELD_BY_UID_MAX)
+		(void)shutdown(conn->fd, SHUT_RDWR);
 	conn->next = s->connections;
 	s->connections = conn;
 	*socket_context = conn;

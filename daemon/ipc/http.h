@@ -9,7 +9,8 @@
 #include "base/json.h"
 
 /* HTTP/1.1 + JSON on a Unix socket: libmicrohttpd with its epoll fd inside sd-event. Limits: 32
- * connections in all, 8 per uid, 8 KiB of head, JSON_TEXT_MAX of body, 5 s to send a request. */
+ * connections in all, 8 served and 16 held per uid, 8 KiB of head, JSON_TEXT_MAX of body, 5 s to send
+ * a request. */
 
 /* What a caller may do; from SO_PEERCRED and SO_PEERGROUPS, never from a pid. root has all. */
 enum role {
@@ -23,7 +24,7 @@ enum role {
 struct http_caller {
 	uid_t uid;
 	bool roles[_ROLE_MAX];
-	char name[64]; /* "alice (uid 1000)" for records */
+	char name[64]; /* "uid 1000"; "root, uid 0" */
 };
 
 struct http_request {
@@ -58,7 +59,7 @@ struct http_endpoint {
 
 struct http_server;
 
-/* Serves listen_fd (taken, from systemd or http_listen). table ends with .method == NULL. */
+/* Serves listen_fd (taken, of listen_get()). table ends with .method == NULL. */
 int http_serve(sd_event *event, int listen_fd, const struct http_endpoint *table, void *userdata,
 	       struct http_server **ret, struct err *reterr) _warn_unused_;
 struct http_server *http_server_free(struct http_server *s);

@@ -2,6 +2,7 @@
 #include "ipc/http.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -228,6 +229,27 @@ static void refuses_a_body_over_its_bound(void **state)
 	json_object_put(request(*state, "POST", "/v1/echo/x", body, 413));
 }
 
+/* 32 connections are all there are: who holds them all would keep everybody else out. */
+static void one_user_cannot_hold_all_connections(void **state)
+{
+	enum { HELD = 40, OF_ONE_USER_MAX = 16 };
+	struct pollfd fds[HELD];
+	uint64_t end_ns = clock_boot_ns() + 3 * NS_PER_S; /* before any of them is too slow */
+	unsigned n_closed = 0;
+
+	for (unsigned i = 0; i < HELD; i++)
+		fds[i] = (struct pollfd){ .fd = connect_raw(*state), .events = POLLIN };
+	while (n_closed < HELD - OF_ONE_USER_MAX && clock_boot_ns() < end_ns) {
+		(void)poll(fds, HELD, 100);
+		n_closed = 0;
+		for (unsigned i = 0; i < HELD; i++)
+			n_closed += (fds[i].revents & POLLIN) != 0; /* end of file */
+	}
+	assert_int_equal(n_closed, HELD - OF_ONE_USER_MAX);
+	for (unsigned i = 0; i < HELD; i++)
+		(void)close(fds[i].fd);
+}
+
 static void cuts_off_who_sends_too_slowly(void **state)
 {
 	_cleanup_close_ int fd = connect_raw(*state);
@@ -255,6 +277,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_what_is_wrong_in_one_shape, setup, teardown),
 		cmocka_unit_test_setup_teardown(survives_hostile_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_a_body_over_its_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_user_cannot_hold_all_connections, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(cuts_off_who_sends_too_slowly, setup, teardown),
 	};
 
