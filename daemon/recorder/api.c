@@ -183,21 +183,39 @@ static int query_after(const struct http_request *rq, uint64_t *ret, struct err 
 	return 0;
 }
 
+/* Adds the newest INCIDENT record of this incident, null if there is none. Returns rows; -errno. */
+static int add_newest(struct json_object *o, const struct store_ops *ops, void *state, uint64_t id,
+		      struct err *reterr)
+{
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	struct store_query q = { .state = -1, .until_us = id + 1, .rows_max = 1 };
+	struct rows rows = { .array = array };
+	struct json_object *newest = NULL;
+	int r;
+
+	if (!array)
+		return no_memory(reterr);
+	r = ops->incidents(state, &q, on_row, &rows, reterr);
+	if (r < 0)
+		return r;
+	if (rows.last_incident_id == id)
+		newest = json_object_get(json_object_array_get_idx(array, 0));
+	return json_add(o, "incident", newest) < 0 ? no_memory(reterr) : r;
+}
+
 static int get_incident(void *userdata, const struct http_request *rq, struct http_answer *ret,
 			struct err *reterr)
 {
 	struct recorder *rec = userdata;
 	_cleanup_json_ struct json_object *o = json_object_new_object();
-	_cleanup_json_ struct json_object *last = json_object_new_array();
-	struct rows records = { .array = json_object_new_array() }, newest = { .array = last };
-	struct store_query q = { .state = -1, .rows_max = 1 };
+	struct rows rows = { .array = json_object_new_array() };
 	const struct store_ops *ops;
 	uint64_t id = 0, after = 0;
 	void *state;
 	int r;
 
-	if (!o || !last || !records.array || json_add(o, "incident", NULL) < 0 ||
-	    json_add(o, "records", records.array) < 0)
+	if (!o || !rows.array || json_add(o, "incident", NULL) < 0 ||
+	    json_add(o, "records", rows.array) < 0)
 		return no_memory(reterr);
 	r = query_after(rq, &after, reterr);
 	if (r >= 0)
@@ -206,16 +224,12 @@ static int get_incident(void *userdata, const struct http_request *rq, struct ht
 		r = history_query(rec->history, &ops, &state, reterr);
 	if (r < 0)
 		return r;
-	q.until_us = id + 1;
-	r = ops->incidents(state, &q, on_row, &newest, reterr);
+	r = add_newest(o, ops, state, id, reterr);
 	if (r >= 0)
-		r = ops->incident(state, id, after, STORE_ROWS_MAX, on_row, &records, reterr);
+		r = ops->incident(state, id, after, STORE_ROWS_MAX, on_row, &rows, reterr);
 	if (history_queried(rec->history, r, reterr) < 0)
 		return r;
-	if (newest.last_incident_id == id && json_object_array_length(last) > 0 &&
-	    json_add(o, "incident", json_object_get(json_object_array_get_idx(last, 0))) < 0)
-		return no_memory(reterr);
-	if (records.r < 0 || json_add_bool(o, "more", r == STORE_ROWS_MAX) < 0)
+	if (rows.r < 0 || json_add_bool(o, "more", r == STORE_ROWS_MAX) < 0)
 		return no_memory(reterr);
 	ret->json = TAKE_PTR(o);
 	return 0;
