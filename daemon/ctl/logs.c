@@ -115,6 +115,9 @@ static int open_journal(sd_journal **ret, struct err *reterr)
 
 	if (r >= 0)
 		r = sd_journal_add_match(j, "SYSLOG_IDENTIFIER=aiops-agent", 0);
+	/* The identifier is what anybody may claim; this field is journald's own. */
+	if (r >= 0)
+		r = sd_journal_add_match(j, "_SYSTEMD_UNIT=aiops-agent.service", 0);
 	if (r < 0)
 		return err_set(reterr, r, "open journal: %s", strerror(-r));
 	*ret = TAKE_PTR(j);
