@@ -298,8 +298,9 @@ int audit_compare_anchor(const struct audit_head *head, const char *anchor, stru
 	char number[24] = "";
 	uint64_t n = 0;
 
-	if (space && (size_t)(space - anchor) < sizeof(number))
-		memcpy(number, anchor, (size_t)(space - anchor));
+	if (!space || (size_t)(space - anchor) >= sizeof(number))
+		return err_set(reterr, -EBADMSG, "compare audit: '%s' is no anchor", anchor);
+	memcpy(number, anchor, (size_t)(space - anchor));
 	if (str_parse_u64(number, &n) < 0 || strlen(space + 1) != HASH_LENGTH)
 		return err_set(reterr, -EBADMSG, "compare audit: '%s' is no anchor", anchor);
 	if (n > head->n)
