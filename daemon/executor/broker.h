@@ -17,10 +17,13 @@
  * What is about to happen is persisted first. systemd is asked once for a key, never again: what did not
  * begin is revoked, and the claim file decides between the two. */
 
-#define BROKER_ASK_MAX_NS   (4 * NS_PER_S)  /* systemd must have answered: a frozen bus ends here */
-#define BROKER_CLAIM_MAX_NS (30 * NS_PER_S) /* and then the step must have begun */
-#define BROKER_GRACE_NS     (2 * NS_PER_S)  /* what was asked before our restart may yet begin */
-#define BROKER_RETRY_NS     NS_PER_S
+/* A bus that shows no sign of life for this long is frozen. On a host that thrashes it lives, and polkit
+ * and systemd take their time: that is waited for. */
+#define BROKER_ASK_MAX_NS (4 * NS_PER_S)
+#define BROKER_CLAIM_MAX_NS \
+	(30 * NS_PER_S)                /* systemd must have answered, and then the step begun */
+#define BROKER_GRACE_NS (2 * NS_PER_S) /* what was asked before our restart may yet begin */
+#define BROKER_RETRY_NS NS_PER_S
 /* TimeoutStartSec= and TimeoutStopSec= of aiops-step@.service are 330 s and 60 s: after that nothing
  * of it can be at work. */
 #define BROKER_STEP_MAX_NS (400 * NS_PER_S)
@@ -104,6 +107,8 @@ int broker_revert(struct broker *b, const char *key, const char *actor, const ch
 
 /* systemd answered: r 0, or its refusal. */
 void broker_start_answered(struct broker *b, const char *key, int r, const struct err *err);
+/* The bus lives, though systemd has not answered yet. */
+void broker_start_alive(struct broker *b, const char *key);
 /* systemd says that the unit's job is over: a hint to look sooner. */
 void broker_job_removed(struct broker *b, const char *key);
 /* Something changed in the steps directory. */

@@ -111,6 +111,7 @@ static void ask(struct broker *b, struct entry *e)
 			       &err);
 	if (r == 0) {
 		e->asked = true;
+		e->asked_ns = b->now_ns;
 		e->due_ns = b->now_ns + BROKER_ASK_MAX_NS;
 		r = broker_keep(b, e, &err);
 	}
@@ -162,6 +163,17 @@ void broker_start_answered(struct broker *b, const char *key, int r, const struc
 	e->answered = true;
 	e->due_ns = b->now_ns + BROKER_CLAIM_MAX_NS;
 	broker_look(b, key);
+}
+
+void broker_start_alive(struct broker *b, const char *key)
+{
+	struct entry *e = attempts_find(&b->attempts, key);
+	uint64_t end_ns;
+
+	if (!e || e->attempt.phase != ATTEMPT_PHASE_STARTING || !e->asked || e->answered)
+		return;
+	end_ns = e->asked_ns + BROKER_CLAIM_MAX_NS;
+	e->due_ns = b->now_ns + BROKER_ASK_MAX_NS < end_ns ? b->now_ns + BROKER_ASK_MAX_NS : end_ns;
 }
 
 void broker_job_removed(struct broker *b, const char *key)

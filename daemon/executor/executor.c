@@ -132,6 +132,14 @@ static void on_answered(void *userdata, const char *key, int r, const struct err
 	executor_turn(x);
 }
 
+static void on_alive(void *userdata, const char *key)
+{
+	struct executor *x = userdata;
+
+	broker_start_alive(executor_broker(x), key);
+	executor_turn(x);
+}
+
 static void on_removed(void *userdata, const char *key)
 {
 	struct executor *x = userdata;
@@ -269,6 +277,7 @@ static int make_event(sd_event **ret, struct err *reterr)
 int executor_init(struct executor *x, const struct executor_paths *paths, struct err *reterr)
 {
 	static const struct starter_handlers handlers = { .answered = on_answered,
+							  .alive = on_alive,
 							  .removed = on_removed };
 	unsigned n_bad;
 	int r;

@@ -12,6 +12,8 @@
 #define MANAGER_NAME      "org.freedesktop.systemd1"
 #define MANAGER_PATH      "/org/freedesktop/systemd1"
 #define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
+#define BUS_NAME          "org.freedesktop.DBus"
+#define BUS_PATH          "/org/freedesktop/DBus"
 #define RECONNECT_MIN_NS  (NS_PER_S / 4)
 #define RECONNECT_MAX_NS  (4 * NS_PER_S)
 /* A bus that accepts and never answers is as good as none; sd-bus would give it 90 s. */
@@ -28,7 +30,7 @@ struct request {
 
 struct starter {
 	sd_event *event;
-	sd_event_source *timer;
+	sd_event_source *timer, *ping_timer;
 	sd_bus *bus;
 	bool ready;
 	uint64_t retry_ns;
@@ -62,6 +64,41 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 	return 0;
 }
 
+static bool is_awaited(const struct starter *s)
+{
+	for (size_t i = 0; i < ELEMENTSOF(s->requests); i++)
+		if (s->requests[i].state == REQUEST_SENT)
+			return true;
+	return false;
+}
+
+static int on_pong(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+	struct starter *s = userdata;
+
+	(void)reterr;
+	if (sd_bus_message_is_method_error(m, NULL))
+		return 0;
+	for (size_t i = 0; i < ELEMENTSOF(s->requests); i++)
+		if (s->requests[i].state == REQUEST_SENT)
+			s->handlers.alive(s->userdata, s->requests[i].key);
+	return 0;
+}
+
+/* Asks the bus daemon alone, which needs nobody else to answer. */
+static int on_ping_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct starter *s = userdata;
+
+	(void)usec;
+	if (!s->ready || !is_awaited(s))
+		return 0;
+	(void)sd_bus_call_method_async(s->bus, NULL, BUS_NAME, BUS_PATH, BUS_NAME, "GetId", on_pong,
+				       s, NULL);
+	(void)sd_event_source_set_time_relative(source, STARTER_PING_US);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 static void send_request(struct starter *s, struct request *q)
 {
 	char unit[STEP_UNIT_MAX];
@@ -71,6 +108,8 @@ static void send_request(struct starter *s, struct request *q)
 
 	/* Not sent: the broker's own time for an answer ends it. */
 	q->state = r < 0 ? REQUEST_WAITING : REQUEST_SENT;
+	(void)sd_event_source_set_time_relative(s->ping_timer, STARTER_PING_US);
+	(void)sd_event_source_set_enabled(s->ping_timer, SD_EVENT_ONESHOT);
 }
 
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
@@ -206,6 +245,9 @@ int starter_new(sd_event *event, const struct starter_handlers *handlers, void *
 	for (size_t i = 0; i < ELEMENTSOF(s->requests); i++)
 		s->requests[i].starter = s;
 	r = sd_event_add_time_relative(event, &s->timer, CLOCK_MONOTONIC, 0, 0, on_timer, s);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &s->ping_timer, CLOCK_MONOTONIC, 0, 0,
+					       on_ping_timer, s);
 	if (r < 0) {
 		starter_free(s);
 		return err_set(reterr, r, "add timer: %s", strerror(-r));
@@ -222,6 +264,7 @@ struct starter *starter_free(struct starter *s)
 		request_free(&s->requests[i]);
 	sd_bus_close_unref(s->bus);
 	sd_event_source_disable_unref(s->timer);
+	sd_event_source_disable_unref(s->ping_timer);
 	sd_event_unref(s->event);
 	free(s);
 	return NULL;

@@ -11,13 +11,16 @@
  * went away; what was not sent by then is sent to the new one. A test links another one. */
 
 #define STARTER_PENDING_MAX 32
-#define STARTER_CALL_MAX_US 5000000 /* us; sd-bus would wait 25 s */
+#define STARTER_CALL_MAX_US 30000000 /* us; the broker gives up sooner on a bus that is frozen */
+#define STARTER_PING_US     1000000  /* us; while an answer is awaited */
 
 struct starter;
 
 struct starter_handlers {
 	/* systemd queued the job (r 0) or refused (r negative). Never from inside starter_start(). */
 	void (*answered)(void *userdata, const char *key, int r, const struct err *err);
+	/* The bus itself answered while KEY is awaited. */
+	void (*alive)(void *userdata, const char *key);
 	/* The job of KEY's unit is over: a hint. */
 	void (*removed)(void *userdata, const char *key);
 };

@@ -300,6 +300,30 @@ static void gives_up_on_a_bus_that_does_not_answer_and_revokes_the_start(void **
 	world_end(&w);
 }
 
+static void waits_for_a_slow_systemd_as_long_as_the_bus_lives(void **state)
+{
+	struct world w;
+	struct proposal p;
+	struct entry *e;
+
+	(void)state;
+	world_begin(&w, 1);
+	p = world_proposal(&w, "unit.start", "a.service");
+	e = world_propose(&w, &p);
+	for (int i = 0; i < 14; i++) {
+		world_wait(&w, 2 * NS_PER_S);
+		broker_tick(&w.broker);
+		assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_STARTING);
+		broker_start_alive(&w.broker, p.key);
+	}
+	/* But not for ever. */
+	world_wait(&w, 2 * NS_PER_S);
+	broker_tick(&w.broker);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_FAILED);
+	assert_true(world_find(&w, p.key)->revoked);
+	world_end(&w);
+}
+
 static void believes_a_claim_that_came_before_the_revocation(void **state)
 {
 	struct world w;
@@ -610,6 +634,7 @@ int main(void)
 		cmocka_unit_test(lets_a_person_with_the_role_confirm_by_doing),
 		cmocka_unit_test(keeps_one_writer_for_a_unit),
 		cmocka_unit_test(gives_up_on_a_bus_that_does_not_answer_and_revokes_the_start),
+		cmocka_unit_test(waits_for_a_slow_systemd_as_long_as_the_bus_lives),
 		cmocka_unit_test(believes_a_claim_that_came_before_the_revocation),
 		cmocka_unit_test(refuses_at_once_what_systemd_refuses),
 		cmocka_unit_test(does_nothing_that_it_cannot_keep),

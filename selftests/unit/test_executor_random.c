@@ -114,8 +114,10 @@ static void any_input(struct world *w)
 					      next_random(w) % 4 ? 0 : -EACCES, &refused);
 		break;
 	case 9:
-		if (e)
+		if (e && next_random(w) % 2)
 			broker_job_removed(&w->broker, e->attempt.key);
+		else if (e)
+			broker_start_alive(&w->broker, e->attempt.key);
 		break;
 	case 10:
 		w->disk_full = next_random(w) % 12 == 0;
