@@ -101,6 +101,9 @@ int BPF_PROG(lifecycle_exec, struct task_struct *task)
 	struct lifecycle_event e = {};
 	struct comm name = {};
 
+	/* Packages are root's. Anybody may give a program that name: it would hold up all repairs. */
+	if (task->cred->euid.val != 0)
+		return 0;
 	bpf_probe_read_kernel_str(name.name, sizeof(name.name), task->comm);
 	if (!bpf_map_lookup_elem(&package_managers, &name))
 		return 0;

@@ -108,8 +108,10 @@ static bool is_packager(const char *comm)
 static void remember_packager(struct state *s, pid_t pid, uint64_t told_ns)
 {
 	struct procfs_task task = { 0 };
+	uid_t euid = 0;
 
-	if (procfs_read_task(s->proc_fd, pid, &task) < 0 || !is_packager(task.comm))
+	if (procfs_read_task(s->proc_fd, pid, &task) < 0 || !is_packager(task.comm) ||
+	    procfs_read_euid(s->proc_fd, pid, &euid) < 0 || euid != 0)
 		return;
 	for (size_t i = 0; i < PACKAGERS_MAX; i++)
 		if (!s->packagers[i].pid) {

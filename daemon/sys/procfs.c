@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -134,6 +135,25 @@ int procfs_read_task(int proc_fd, pid_t pid, struct procfs_task *ret)
 	if (r == 0)
 		*ret = task;
 	return r;
+}
+
+int procfs_read_euid(int proc_fd, pid_t pid, uid_t *ret)
+{
+	char path[32] = "", buf[4096] = "";
+	const char *line;
+	unsigned euid = 0;
+	ssize_t n;
+
+	str_append(path, sizeof(path), "%d/status", pid);
+	n = fd_read_file(proc_fd, path, buf, sizeof(buf));
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	/* Line feeds in a name are escaped there, so this is no part of one. */
+	line = strstr(buf, "\nUid:\t");
+	if (!line || sscanf(line, "\nUid:\t%*u\t%u", &euid) != 1)
+		return -EBADMSG;
+	*ret = euid;
+	return 0;
 }
 
 int procfs_read_unit(int proc_fd, pid_t pid, char ret[static ENTITY_NAME_MAX])

@@ -39,6 +39,10 @@ struct procfs_task {
 /* proc_fd: an open /proc. Returns 0; -ESRCH if it is gone; -EBADMSG. */
 int procfs_read_task(int proc_fd, pid_t pid, struct procfs_task *ret) _warn_unused_;
 
+/* The effective user, from /proc/PID/status: the owner of /proc/PID is root's for who hides his memory.
+ * Returns 0; -ESRCH; -EBADMSG. */
+int procfs_read_euid(int proc_fd, pid_t pid, uid_t *ret) _warn_unused_;
+
 /* The unit a process belongs to, from /proc/PID/cgroup (the v2 line). Returns 0; -ESRCH; -ENXIO. */
 int procfs_read_unit(int proc_fd, pid_t pid, char ret[static ENTITY_NAME_MAX]) _warn_unused_;
 

@@ -103,6 +103,21 @@ static void reads_the_unit_from_the_v2_line(void **state)
 	assert_int_equal(procfs_read_unit(t->fd, 10, unit), -ESRCH);
 }
 
+static void reads_the_effective_user_and_not_what_a_name_claims(void **state)
+{
+	const struct tree *t = *state;
+	uid_t euid = 0;
+
+	tree_write(t, "7/status", "Name:\ta\\nUid:\t0\t0\nPid:\t7\nUid:\t1000\t1001\t0\t0\n");
+	assert_int_equal(procfs_read_euid(t->fd, 7, &euid), 0);
+	assert_int_equal(euid, 1001);
+	tree_write(t, "8/status", "Name:\ta\nUid:\tx\n");
+	assert_int_equal(procfs_read_euid(t->fd, 8, &euid), -EBADMSG);
+	tree_write(t, "9/status", "Name:\ta\n");
+	assert_int_equal(procfs_read_euid(t->fd, 9, &euid), -EBADMSG);
+	assert_int_equal(procfs_read_euid(t->fd, 10, &euid), -ESRCH);
+}
+
 static void lists_local_writable_file_systems_only(void **state)
 {
 	const struct tree *t = *state;
@@ -136,6 +151,8 @@ int main(void)
 						tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(reads_the_unit_from_the_v2_line, tree_setup,
 						tree_teardown),
+		cmocka_unit_test_setup_teardown(reads_the_effective_user_and_not_what_a_name_claims,
+						tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(lists_local_writable_file_systems_only, tree_setup,
 						tree_teardown),
 	};
