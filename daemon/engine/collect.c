@@ -9,6 +9,9 @@
 /* How far back evidence matters: what led to it happened before the alert fired. Ours. */
 #define LOOK_BACK_NS (10 * NS_PER_S)
 
+/* Over the 2.5 s after which the agent answers in the place of an inspector that does not. */
+#define ROUND_NS (INSPECTOR_DEADLINE_NS + NS_PER_S)
+
 /* A value older than this says nothing about now, whatever the probe's interval. Ours: ten of the
  * agent's samples. */
 #define FRESH_NS (10 * NS_PER_S)
@@ -133,6 +136,31 @@ static void add_signals(struct engine *e, struct slot *s, const struct clause *c
 				  strncmp(clauses[i].fact, "host.", 5) == 0 ? &host : &s->entity);
 }
 
+static const char *const stories[] = { "journal_tail", "what_changed" };
+
+static bool was_asked(const struct slot *s, const char *inspector)
+{
+	for (uint32_t i = 0; i < s->n_asked; i++)
+		if (str_equal(s->asked[i].inspector, inspector))
+			return true;
+	return false;
+}
+
+/* A new round starts afresh, but for the story: the recorder may be slow, and what it said or still has to
+ * say stays. */
+static void keep_story(struct slot *s)
+{
+	uint32_t n_items = s->n_items, n_asked = s->n_asked;
+
+	s->n_items = s->n_asked = 0;
+	for (uint32_t i = 0; i < n_asked; i++)
+		if (s->asked[i].story)
+			s->asked[s->n_asked++] = s->asked[i];
+	for (uint32_t i = 0; i < n_items; i++)
+		if (was_asked(s, s->items[i].evidence.inspector))
+			s->items[s->n_items++] = s->items[i];
+}
+
 static const struct runbook *runbook_at(const struct engine *e, uint32_t i)
 {
 	return i < e->config.runbooks->n ? &e->config.runbooks->v[i] : NULL;
@@ -142,11 +170,13 @@ static const struct runbook *runbook_at(const struct engine *e, uint32_t i)
 void collect_start(struct engine *e, struct slot *s)
 {
 	const struct runbook *r;
+	uint32_t told;
 
 	s->stage = STAGE_COLLECT;
 	s->round = 1;
-	s->n_items = s->n_asked = 0;
-	s->due_ns = e->now_ns + INSPECTOR_DEADLINE_NS;
+	keep_story(s);
+	told = s->n_items;
+	s->due_ns = e->now_ns + ROUND_NS;
 	add_endpoints(e, s);
 	if (s->entity.kind == ENTITY_KIND_UNIT)
 		ask(e, s, "unit_status", &s->entity, false);
@@ -158,12 +188,10 @@ void collect_start(struct engine *e, struct slot *s)
 		add_signals(e, s, r->exclude, r->n_exclude);
 		add_signals(e, s, r->evidence, r->n_evidence);
 	}
-	for (uint32_t i = 0; i < s->n_items; i++)
+	for (uint32_t i = told; i < s->n_items; i++)
 		emit_item(e, s, &s->items[i]);
-	if (s->entity.kind == ENTITY_KIND_UNIT) {
-		ask(e, s, "journal_tail", &s->entity, true);
-		ask(e, s, "what_changed", &s->entity, true);
-	}
+	for (size_t i = 0; s->entity.kind == ENTITY_KIND_UNIT && i < ELEMENTSOF(stories); i++)
+		ask(e, s, stories[i], &s->entity, true);
 	if (s->n_asked == 0)
 		collect_deadline(e, s);
 }
@@ -223,7 +251,7 @@ static bool start_second_round(struct engine *e, struct slot *s)
 	if (s->n_asked == before)
 		return false;
 	s->round = 2;
-	s->due_ns = e->now_ns + INSPECTOR_DEADLINE_NS;
+	s->due_ns = e->now_ns + ROUND_NS;
 	return true;
 }
 

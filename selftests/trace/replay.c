@@ -157,6 +157,7 @@ static void on_evidence(struct replay *x, struct json_object *o)
 	memset(s, 0, sizeof(*s));
 	s->entity = entity;
 	s->silent = json_object_object_get_ex(o, "silent", NULL);
+	s->delay_ns = (uint64_t)(replay_number(o, "delay_s", 0) * 1e9);
 	s->evidence.source = (enum source)source;
 	s->evidence.provenance = (enum provenance)provenance;
 	(void)str_copy(s->evidence.inspector, RULE_NAME_MAX, replay_text(o, "evidence"));
@@ -359,6 +360,15 @@ static void play_reactions(struct replay *x)
 	}
 }
 
+static uint64_t delay_of(const struct replay *x, const struct command *c)
+{
+	for (unsigned i = 0; c->kind == COMMAND_COLLECT && i < x->n_scripts; i++)
+		if (str_equal(x->scripts[i].evidence.inspector, c->inspect.inspector) &&
+		    entity_equal(&x->scripts[i].entity, &c->inspect.entity))
+			return x->scripts[i].delay_ns;
+	return 0;
+}
+
 static void drain(struct replay *x)
 {
 	struct command c;
@@ -382,7 +392,7 @@ static void drain(struct replay *x)
 			replay_complain(x, "too many commands at once");
 			return;
 		}
-		x->pending[x->n_pending].due_ns = x->now_ns + ANSWER_DELAY_NS;
+		x->pending[x->n_pending].due_ns = x->now_ns + ANSWER_DELAY_NS + delay_of(x, &c);
 		x->pending[x->n_pending++].command = c;
 	}
 }

@@ -26,6 +26,7 @@ struct script {
 	struct entity entity;
 	struct evidence evidence;
 	bool silent;
+	uint64_t delay_ns;
 };
 
 struct replay {
