@@ -317,13 +317,30 @@ static const char *misread(char *const argv[], char buf[static 3])
 	return buf;
 }
 
+static void complain_unknown(struct parsed *ret, const char *option)
+{
+	const char *names[ELEMENTSOF(verb_options) + 1] = { NULL }, *nearest = NULL;
+	char word[32] = "";
+
+	for (size_t i = 0; i < ELEMENTSOF(verb_options); i++)
+		names[i] = verb_options[i].name;
+	if (strncmp(option, "--", 2) == 0) {
+		str_append(word, sizeof(word), "%.*s", (int)strcspn(option + 2, "="), option + 2);
+		nearest = str_nearest(word, names);
+	}
+	if (nearest)
+		complain(ret, "unknown option '%s', did you mean '--%s'?", option, nearest);
+	else
+		complain(ret, "unknown option '%s'", option);
+}
+
 static void handle_option(struct ctl *ctl, int c, char *const argv[], struct parsed *ret)
 {
 	char letter[3] = "";
 	unsigned i;
 
 	if (c == '?')
-		complain(ret, "unknown option '%s'", misread(argv, letter));
+		complain_unknown(ret, misread(argv, letter));
 	else if (c == ':')
 		complain(ret, "option '%s' needs a value", misread(argv, letter));
 	else if (store_global_option(ctl, c, ret) == 0) {

@@ -191,6 +191,8 @@ static void tells_unknown_from_incomplete_options(void **state)
 	assert_non_null(strstr(c.err, "unknown option '--bad'"));
 	assert_int_equal(run_line("-x", &c), CTL_USAGE);
 	assert_non_null(strstr(c.err, "unknown option '-x'"));
+	assert_int_equal(run_line("incidents --limmit=3", &c), CTL_USAGE);
+	assert_non_null(strstr(c.err, "'--limmit=3', did you mean '--limit'?"));
 	assert_int_equal(run_line("incidents --limit", &c), CTL_USAGE);
 	assert_non_null(strstr(c.err, "option '--limit' needs a value"));
 	assert_int_equal(run_line("incidents --dry-run=yes", &c), CTL_USAGE);
