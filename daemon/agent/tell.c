@@ -73,8 +73,8 @@ void agent_tell_status(struct agent *a)
 	char text[sizeof(a->status)] = "";
 
 	if (s->open == 0)
-		str_append(text, sizeof(text), "All well, %u services managed",
-			   a->config.services.n);
+		str_append(text, sizeof(text), "All well, %u service%s managed",
+			   a->config.services.n, a->config.services.n == 1 ? "" : "s");
 	else
 		str_append(text, sizeof(text), "%u open incident%s", s->open,
 			   s->open == 1 ? "" : "s");
