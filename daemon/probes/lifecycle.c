@@ -19,9 +19,10 @@
 
 #include "lifecycle.skel.h"
 
-/* 15 characters are all of a name that the kernel keeps (TASK_COMM_LEN). */
+/* 15 characters are all of a name that the kernel keeps (TASK_COMM_LEN). unattended-upgrades is left out:
+ * a daemon of that name waits for the shutdown all day, and what it upgrades it upgrades with dpkg. */
 static const char package_managers[][LIFECYCLE_COMM_MAX] = {
-	"dpkg", "apt-get", "apt", "unattended-upgr", "rpm", "dnf", "yum",
+	"dpkg", "apt-get", "apt", "rpm", "dnf", "yum",
 };
 
 enum { SIGNAL_OOM, SIGNAL_EXIT, SIGNAL_PACKAGES };
