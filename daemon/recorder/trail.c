@@ -50,8 +50,13 @@ static void tell_added(const struct recorder *r, const struct audit_entry *e)
 					    { "AIOPS_KEY", e->attempt.key } };
 
 	str_append(anchor, sizeof(anchor), "%" PRIu64 " %s", head->n, head->hash);
-	str_append(text, sizeof(text), "audit %" PRIu64 ": %s %s by %s", head->n, e->what,
-		   e->attempt.action, e->actor);
+	/* What is no action says itself what it is: "mode suggest". */
+	if (e->attempt.action[0])
+		str_append(text, sizeof(text), "audit %" PRIu64 ": %s %s by %s", head->n, e->what,
+			   e->attempt.action, e->actor);
+	else
+		str_append(text, sizeof(text), "audit %" PRIu64 ": %s by %s", head->n,
+			   e->attempt.text[0] ? e->attempt.text : e->what, e->actor);
 	log_fields(LOG_INFO, text, fields, ELEMENTSOF(fields));
 }
 
