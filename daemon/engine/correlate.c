@@ -16,6 +16,10 @@
  * processes renews this. Ours. */
 #define PACKAGE_HOLD_NS (60 * NS_PER_S)
 
+/* What an upgrade stopped for longer than this is told: it may hang, or ask a question nobody sees. Ours,
+ * as apt's own lock timeouts are minutes. */
+#define HELD_MAX_NS (600 * NS_PER_S)
+
 /* Looks at an unknown again for the sake of new alerts. Ours: a service has three kinds of them. */
 #define REDO_MAX 2
 
@@ -301,15 +305,11 @@ static void look_again(struct engine *e, struct slot *s)
 	s->due_ns = e->now_ns + SETTLE_NS;
 }
 
-void correlate_fired(struct engine *e, struct window *w, double value)
+static void take_fired(struct engine *e, struct window *w, double value)
 {
 	struct entity primary = correlate_primary(e, &w->entity);
 	struct slot *s = correlate_find(e, &primary);
 
-	if (!s && correlate_is_upgrading(e)) {
-		w->held = true;
-		return;
-	}
 	if (!s) {
 		start_incident(e, w, &primary, value);
 		return;
@@ -319,6 +319,18 @@ void correlate_fired(struct engine *e, struct window *w, double value)
 	if (note_alert(s, w) || s->stage == STAGE_LEFT)
 		look_again(e, s);
 	tell_opened(e, s);
+}
+
+void correlate_fired(struct engine *e, struct window *w, double value)
+{
+	struct entity primary = correlate_primary(e, &w->entity);
+
+	if (correlate_find(e, &primary) || !correlate_is_upgrading(e)) {
+		take_fired(e, w, value);
+		return;
+	}
+	w->held = true;
+	w->held_since_ns = e->now_ns;
 }
 
 /* The symptom is gone and nothing of ours is under way. */
@@ -384,10 +396,11 @@ void correlate_tick(struct engine *e)
 	for (uint32_t i = 0; i < e->n_firing; i++) {
 		struct window *w = &e->windows[e->firing[i]];
 
-		if (!w->held || correlate_is_upgrading(e))
+		if (!w->held ||
+		    (correlate_is_upgrading(e) && e->now_ns < w->held_since_ns + HELD_MAX_NS))
 			continue;
 		w->held = false;
-		correlate_fired(e, w, w->points.points[w->points.n - 1].value);
+		take_fired(e, w, w->points.points[w->points.n - 1].value);
 	}
 	for (size_t i = 0; i < ELEMENTSOF(e->slots); i++)
 		if (e->slots[i].stage != STAGE_FREE && may_clear(e, &e->slots[i]))

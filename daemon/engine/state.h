@@ -39,8 +39,9 @@ struct window {
 	struct entity entity;
 	struct rule_window points;
 	double bound;
-	bool firing,
-		held; /* held: fires, but no incident yet because packages are being upgraded */
+	bool firing;
+	bool held; /* fires, but no incident yet because packages are being upgraded */
+	uint64_t held_since_ns;
 };
 
 /* Where an incident is, finer than the state that is told. */
