@@ -148,6 +148,9 @@ static void unknown(struct engine *e, struct slot *s, const char *reason)
 	narrate_blind(blind, sizeof(blind), s);
 	(void)snprintf(full, sizeof(full), "the cause is unknown: %.300s", reason);
 	incident_escalate(e, s, NULL, full);
+	if (str_equal(s->told_cause, "unknown"))
+		return; /* looked at again for a new alert, with the same end: told once */
+	(void)str_copy(s->told_cause, sizeof(s->told_cause), "unknown");
 	s->told_opened = true;
 	narrate(e, s, s->incident.severity == SEVERITY_CRITICAL ? LOG_ERR : LOG_WARNING,
 		MESSAGE_ID_INCIDENT_UNKNOWN,
