@@ -7,8 +7,6 @@
 
 #define PACKAGE_SIGNAL "host.package_manager_event"
 
-extern const struct rule_ops *const rule_registry[];
-
 const struct rule_ops *rule_find(const char *name)
 {
 	for (size_t i = 0; rule_registry[i]; i++)
