@@ -6,7 +6,7 @@ import kills
 TAGS = {"quick"}
 SUMMARY = "a step killed before, in and after its change ends, and nothing is done twice"
 TIMEOUT_S = 400
-POINTS = [("linkat", 1), ("write", 5), ("renameat", 2)]
+POINTS = [("linkat", 1), ("write", 6), ("renameat", 1)]
 
 
 def run(vm):
