@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -86,6 +87,7 @@ static void append_field(struct datagram *d, const char *name, const char *value
 static void write_stderr(int priority, const char *message)
 {
 	char line[LOG_LINE_MAX + 64] = "", clean[LOG_LINE_MAX] = "";
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
 	size_t length;
 
 	str_escape(clean, sizeof(clean), message);
@@ -95,7 +97,9 @@ static void write_stderr(int priority, const char *message)
 	length = strlen(line);
 	if (send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return;
-	if (errno != ENOTSOCK || write(STDERR_FILENO, line, length) < 0)
+	/* A pipe that is ready has room for a line: it is under PIPE_BUF. */
+	if (errno != ENOTSOCK || poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLOUT) ||
+	    write(STDERR_FILENO, line, length) < 0)
 		log_state.dropped++;
 }
 

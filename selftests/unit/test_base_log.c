@@ -192,6 +192,20 @@ static void without_journald_lines_go_to_stderr(void **state)
 
 #define TREE_TEST(f) cmocka_unit_test_setup_teardown(f, tree_setup, tree_teardown)
 
+static void log_more_than_a_pipe_holds(void)
+{
+	for (unsigned i = 0; i < 10000; i++)
+		log_line(LOG_INFO, "line %u of more than a pipe will hold", i);
+}
+
+static void never_waits_for_a_pipe_that_nobody_reads(void **state)
+{
+	(void)state;
+	log_open_to("t", "/nonexistent/socket");
+	(void)stderr_of(log_more_than_a_pipe_holds);
+	assert_true(log_dropped() > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +217,7 @@ int main(void)
 		TREE_TEST(never_waits_for_a_stopped_reader_and_counts),
 		TREE_TEST(finds_a_restarted_journald_again),
 		TREE_TEST(without_journald_lines_go_to_stderr),
+		TREE_TEST(never_waits_for_a_pipe_that_nobody_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
