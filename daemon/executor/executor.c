@@ -296,7 +296,8 @@ int executor_init(struct executor *x, const struct executor_paths *paths, struct
 	executor_load_policy(x);
 	n_bad = store_load(&x->store, &x->broker);
 	if (n_bad > 0)
-		log_line(LOG_ERR, "set aside %u unreadable files of attempts as '*.bad'", n_bad);
+		log_line(LOG_ERR, "%u files of the last run could not be read%s", n_bad,
+			 x->broker.state.paused ? ": paused until a person resumes" : "");
 	audit_queue_init(&x->audit, &x->store, x->broker.state.audit_seq);
 	r = starter_new(x->event, &handlers, x, &x->starter, reterr);
 	if (r < 0)

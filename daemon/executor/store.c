@@ -91,10 +91,56 @@ static DIR *open_list(int dir_fd)
 	return dir;
 }
 
+/* What cannot be read is no leave: until a person says otherwise nothing is begun. Returns whether that
+ * is kept. */
+static bool stay_paused(const struct store *s, struct broker *b)
+{
+	b->state.paused = 1;
+	return store_save_state(s, &b->state, NULL) == 0;
+}
+
+/* Returns the number of bad files. */
+static unsigned load_state(const struct store *s, struct broker *b)
+{
+	struct broker_state state;
+	int r = sealed_read(s->exec_fd, STATE_FILE, &state, sizeof(state), STEP_KIND_STATE,
+			    STEP_VERSION, NULL);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 || (unsigned)state.mode >= _AUTONOMY_MAX) {
+		/* The recorder knows entries again by their number: none is to come twice. */
+		b->state.audit_seq = clock_wall_us();
+		/* Where that cannot be kept the bad file is still there next time. */
+		(void)stay_paused(s, b);
+		return 1;
+	}
+	b->state = state;
+	return 0;
+}
+
+/* After the state, which may be changed. Returns the number of bad files. */
+static unsigned load_budget(const struct store *s, struct broker *b)
+{
+	struct budget budget;
+	int r = sealed_read(s->exec_fd, BUDGET_FILE, &budget, sizeof(budget), STEP_KIND_BUDGET,
+			    STEP_VERSION, NULL);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 || budget.n > BUDGET_EVENTS_MAX) {
+		if (stay_paused(s, b))
+			(void)unlinkat(s->exec_fd, BUDGET_FILE, 0);
+		return 1;
+	}
+	if (str_equal(budget.boot_id, s->boot_id))
+		b->budget = budget;
+	return 0;
+}
+
 unsigned store_load(struct store *s, struct broker *b)
 {
 	_cleanup_closedir_ DIR *dir = open_list(s->attempts_fd);
-	struct budget budget;
 	unsigned n_bad = 0;
 
 	for (const struct dirent *e; dir && (e = readdir(dir));) {
@@ -106,14 +152,8 @@ unsigned store_load(struct store *s, struct broker *b)
 		(void)renameat(s->attempts_fd, e->d_name, s->attempts_fd,
 			       file_name(e->d_name, ".bad", bad));
 	}
-	if (sealed_read(s->exec_fd, BUDGET_FILE, &budget, sizeof(budget), STEP_KIND_BUDGET,
-			STEP_VERSION, NULL) == 0 &&
-	    budget.n <= BUDGET_EVENTS_MAX && str_equal(budget.boot_id, s->boot_id))
-		b->budget = budget;
-	if (sealed_read(s->exec_fd, STATE_FILE, &b->state, sizeof(b->state), STEP_KIND_STATE,
-			STEP_VERSION, NULL) == 0 &&
-	    (unsigned)b->state.mode >= _AUTONOMY_MAX)
-		b->state.mode = AUTONOMY_OBSERVE;
+	n_bad += load_state(s, b);
+	n_bad += load_budget(s, b);
 	return n_bad;
 }
 

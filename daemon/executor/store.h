@@ -14,7 +14,8 @@ struct store {
 int store_open(struct store *s, const char *runtime_dir, struct err *reterr) _warn_unused_;
 void store_done(struct store *s);
 
-/* Reads what the last process left into b. What cannot be read is set aside as KEY.bad and counted. Returns the
+/* Reads what the last process left into b. An attempt that cannot be read is set
+ * aside as KEY.bad; without the state or the budget it begins paused; each is counted. Returns the
  * count. */
 unsigned store_load(struct store *s, struct broker *b);
 

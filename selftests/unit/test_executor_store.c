@@ -106,6 +106,29 @@ static void forgets_the_budget_of_another_boot(void **state)
 	free(budget);
 }
 
+static void is_paused_when_it_cannot_read_its_state_or_budget(void **state)
+{
+	static const char *const names[] = { "state", "budget" };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+		struct broker_state st = { .mode = AUTONOMY_SUGGEST, .audit_seq = 7 };
+		static struct broker b;
+
+		assert_int_equal(store_save_state(&store, &st, NULL), 0);
+		assert_int_equal(
+			fd_write_atomic(store.exec_fd, names[i], "x", 1, 0600, false, NULL), 0);
+		load(&b, 1);
+		assert_int_equal(b.state.paused, 1);
+		assert_true(b.state.audit_seq >= 7);
+		broker_done(&b);
+		/* And so it stays when it is killed now. */
+		load(&b, 0);
+		assert_int_equal(b.state.paused, 1);
+		broker_done(&b);
+	}
+}
+
 static void sets_aside_what_it_cannot_read(void **state)
 {
 	const struct tree *tree = *state;
@@ -276,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(gives_back_attempts_budget_and_state),
 		TEST(forgets_the_budget_of_another_boot),
+		TEST(is_paused_when_it_cannot_read_its_state_or_budget),
 		TEST(sets_aside_what_it_cannot_read),
 		TEST(writes_a_step_once_with_the_mode_its_reader_needs),
 		TEST(writes_an_undo_without_what_the_step_must_not_believe),
