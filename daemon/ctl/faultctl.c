@@ -95,25 +95,31 @@ static int inject(const struct ctl *ctl, const struct fault_info *info, const st
 	return r;
 }
 
-int faultctl_inject(const struct ctl *ctl, int argc, char **argv, struct fault_status *ret)
+int faultctl_prepare(const struct ctl *ctl, int argc, char **argv, struct fault_wish *ret)
 {
-	const struct fault_info *info = argc > 0 ? faultctl_find(argv[0]) : NULL;
-	struct params params = { 0 };
-	struct err err = { 0 };
-	int r;
-
-	if (!info)
-		return ctl_fail(ctl, argc > 0 ? CTL_NOT_FOUND : CTL_USAGE,
-				"list them: aiopsctl faults types", "no fault '%s'",
-				argc > 0 ? argv[0] : "");
+	ret->info = argc > 0 ? faultctl_find(argv[0]) : NULL;
+	if (argc == 0)
+		return ctl_fail(ctl, CTL_USAGE, "list them: aiopsctl faults types", "name a fault");
+	if (!ret->info)
+		return ctl_fail(ctl, CTL_NOT_FOUND, "list them: aiopsctl faults types",
+				"no fault '%s'", argv[0]);
 	if (ctl->for_ns == 0)
 		return ctl_fail(ctl, CTL_USAGE, "say how long: --for=60s",
 				"a fault needs a duration");
-	r = params_from_arguments(ctl, info->params, argc - 1, argv + 1, &params);
-	if (r != CTL_OK)
-		return r;
-	r = inject(ctl, info, &params, ret, &err);
-	return r < 0 ? ctl_fail_err(ctl, faultctl_exit(r), r == -EACCES ? "this needs root" : NULL,
+	return params_from_arguments(ctl, ret->info->params, argc - 1, argv + 1, &ret->params);
+}
+
+int faultctl_inject(const struct ctl *ctl, const struct fault_wish *wish, struct fault_status *ret)
+{
+	struct err err = { 0 };
+	int r = inject(ctl, wish->info, &wish->params, ret, &err);
+
+	return r < 0 ? ctl_fail_err(ctl, faultctl_exit(r),
+				    r == -EACCES ?
+					    "this needs root" :
+				    r == -ENOENT ?
+					    "is aiops-agent installed? systemd-tmpfiles --create" :
+					    NULL,
 				    &err) :
 		       CTL_OK;
 }

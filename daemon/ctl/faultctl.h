@@ -17,9 +17,16 @@ ssize_t faultctl_list(bool with_results, struct fault_status **ret, struct err *
 /* "net.delay unit=api.service delay_ms=400: observed, 38 s left". Returns buf. */
 const char *faultctl_describe(const struct fault_status *s, char *buf, size_t size);
 
-/* Injects what argv names ("net.delay unit=... delay_ms=400") for ctl->for_ns and waits until it is
- * in force. Prints the error itself and returns its exit code. */
-int faultctl_inject(const struct ctl *ctl, int argc, char **argv, struct fault_status *ret);
+/* What argv names ("net.delay unit=... delay_ms=400"), checked before anybody is asked. Prints the error
+ * itself and returns its exit code. */
+struct fault_wish {
+	const struct fault_info *info;
+	struct params params;
+};
+int faultctl_prepare(const struct ctl *ctl, int argc, char **argv, struct fault_wish *ret);
+
+/* Injects it for ctl->for_ns and waits until it is in force; errors as above. */
+int faultctl_inject(const struct ctl *ctl, const struct fault_wish *wish, struct fault_status *ret);
 
 /* Exit code for a negative errno of the fault's files and unit. */
 int faultctl_exit(int r);

@@ -126,14 +126,19 @@ static int report(const struct ctl *ctl, const struct fault_status *s)
 static int inject(const struct ctl *ctl, int argc, char **argv)
 {
 	struct fault_status status = { 0 };
-	int r = ctl_confirm(ctl, "Break '%s' on purpose for %s?", argc > 0 ? argv[0] : "",
-			    ctl->for_text ? ctl->for_text : "?");
+	struct fault_wish wish = { 0 };
+	char params[512] = "";
+	int r = faultctl_prepare(ctl, argc, argv, &wish);
 
+	if (r != CTL_OK)
+		return r;
+	r = ctl_confirm(ctl, "Break this host on purpose for %s: %s %s?", ctl->for_text,
+			wish.info->name, params_format(&wish.params, params, sizeof(params)));
 	if (r < 0)
 		return ctl_fail(ctl, CTL_USAGE, "say --yes", "nobody can be asked to confirm here");
 	if (r == 0)
 		return ctl_fail(ctl, CTL_FAILED, NULL, "not confirmed: nothing was done");
-	r = faultctl_inject(ctl, argc, argv, &status);
+	r = faultctl_inject(ctl, &wish, &status);
 	if (r != CTL_OK)
 		return r;
 	r = report(ctl, &status);

@@ -88,7 +88,7 @@ static void print_mode(const struct ctl *ctl, const struct view *v)
 
 static void print_managed(const struct ctl *ctl, const struct view *v)
 {
-	struct json_object *units = json_member(v->agent, "units");
+	struct json_object *units = json_items(v->agent, "units");
 	size_t n = units ? json_object_array_length(units) : 0;
 
 	if (n == 0 && v->agent)
@@ -107,7 +107,7 @@ static void print_managed(const struct ctl *ctl, const struct view *v)
 
 static void print_probes(const struct ctl *ctl, const struct view *v)
 {
-	struct json_object *probes = json_member(v->agent, "probes");
+	struct json_object *probes = json_items(v->agent, "probes");
 	struct json_object *loop = json_member(v->agent, "loop");
 	size_t n = probes ? json_object_array_length(probes) : 0, running = 0;
 	uint64_t dropped = 0;
@@ -131,7 +131,7 @@ static void print_probes(const struct ctl *ctl, const struct view *v)
 
 static void print_incidents(const struct ctl *ctl, const struct view *v)
 {
-	struct json_object *all = json_member(v->incidents, "incidents");
+	struct json_object *all = json_items(v->incidents, "incidents");
 	size_t n = all ? json_object_array_length(all) : 0, shown = 0;
 
 	for (size_t i = 0; i < n && shown < ROWS_MAX; i++) {
@@ -156,7 +156,7 @@ static void print_incidents(const struct ctl *ctl, const struct view *v)
 
 static void print_approvals(const struct ctl *ctl, const struct view *v)
 {
-	struct json_object *all = json_member(v->approvals, "approvals");
+	struct json_object *all = json_items(v->approvals, "approvals");
 	size_t n = all ? json_object_array_length(all) : 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -191,8 +191,8 @@ static int print_json(const struct ctl *ctl, struct view *v)
 	(void)json_add(root, "agent", TAKE_PTR(v->agent));
 	(void)json_add(root, "executor", TAKE_PTR(v->executor));
 	(void)json_add(root, "recorder", TAKE_PTR(v->history));
-	(void)json_add(root, "incidents", json_object_get(json_member(v->incidents, "incidents")));
-	(void)json_add(root, "approvals", json_object_get(json_member(v->approvals, "approvals")));
+	(void)json_add(root, "incidents", json_object_get(json_items(v->incidents, "incidents")));
+	(void)json_add(root, "approvals", json_object_get(json_items(v->approvals, "approvals")));
 	return ctl_print_json(ctl, root);
 }
 

@@ -25,7 +25,7 @@ struct outcome {
 /* The newest incident opened since the fault was asked for; NULL while there is none. */
 static struct json_object *find_incident(struct json_object *answer, uint64_t since_us)
 {
-	struct json_object *all = json_member(answer, "incidents"), *found = NULL;
+	struct json_object *all = json_items(answer, "incidents"), *found = NULL;
 
 	for (size_t i = 0; all && i < json_object_array_length(all); i++) {
 		struct json_object *record = json_object_array_get_idx(all, i);
@@ -45,8 +45,8 @@ static bool read_outcome(struct json_object *record, struct outcome *o)
 	(void)str_copy(o->id, sizeof(o->id), json_text(record, "incident_id", ""));
 	(void)str_copy(o->state, sizeof(o->state), json_text(i, "state", "?"));
 	(void)str_copy(o->cause, sizeof(o->cause), json_text(i, "cause", ""));
-	o->detected_ns = (uint64_t)json_int(i, "detected_ns");
-	o->healed_ns = (uint64_t)json_int(i, "healed_ns");
+	o->detected_ns = (uint64_t)json_int(i, "detected_boot_ns");
+	o->healed_ns = (uint64_t)json_int(i, "healed_boot_ns");
 	return state >= 0 && (!incident_state_is_open((enum incident_state)state) ||
 			      state == INCIDENT_STATE_ESCALATED);
 }
@@ -88,7 +88,7 @@ static int read_action(const struct ctl *ctl, struct outcome *o)
 
 	str_append(path, sizeof(path), "/v1/incidents/%s", o->id);
 	r = api_call(ctl, API_CONTROL, "GET", path, NULL, &answer);
-	records = json_member(answer, "records");
+	records = json_items(answer, "records");
 	for (size_t i = 0; records && i < json_object_array_length(records); i++) {
 		struct json_object *a = json_member(json_object_array_get_idx(records, i),
 						    "attempt");
@@ -172,19 +172,23 @@ static int print_json(const struct ctl *ctl, const struct fault_info *f, const s
 
 static int run(struct ctl *ctl, int argc, char **argv)
 {
-	const struct fault_info *info = argc > 1 ? faultctl_find(argv[1]) : NULL;
 	struct fault_status status = { 0 };
 	struct outcome outcome = { 0 };
-	uint64_t since_us = clock_wall_us();
-	int r = ctl_confirm(ctl, "Break '%s' on purpose and watch what the agent does?",
-			    argc > 1 ? argv[1] : "");
+	struct fault_wish wish = { 0 };
+	uint64_t since_us;
+	int r = faultctl_prepare(ctl, argc - 1, argv + 1, &wish);
 
+	if (r != CTL_OK)
+		return r;
+	r = ctl_confirm(ctl, "Break '%s' on purpose and watch what the agent does?",
+			wish.info->name);
 	if (r < 0)
 		return ctl_fail(ctl, CTL_USAGE, "say --yes", "nobody can be asked to confirm here");
 	if (r == 0)
 		return ctl_fail(ctl, CTL_FAILED, NULL, "not confirmed: nothing was done");
+	since_us = clock_wall_us();
 	outcome.injected_ns = clock_boot_ns();
-	r = faultctl_inject(ctl, argc - 1, argv + 1, &status);
+	r = faultctl_inject(ctl, &wish, &status);
 	if (r != CTL_OK)
 		return r;
 	r = wait_for_end(ctl, since_us, &outcome);
@@ -193,9 +197,9 @@ static int run(struct ctl *ctl, int argc, char **argv)
 		r = read_action(ctl, &outcome);
 	if (r != CTL_OK)
 		return r;
-	compare(info, &outcome);
-	return ctl->json == JSON_MODE_OFF ? print_text(ctl, info, &outcome) :
-					    print_json(ctl, info, &outcome);
+	compare(wish.info, &outcome);
+	return ctl->json == JSON_MODE_OFF ? print_text(ctl, wish.info, &outcome) :
+					    print_json(ctl, wish.info, &outcome);
 }
 
 const struct verb_ops verb_validate = {
