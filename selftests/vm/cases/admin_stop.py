@@ -8,7 +8,7 @@ import product
 TAGS = {"quick"}
 SUMMARY = "what an administrator stopped, or masked, stays as it is"
 SABOTAGE = {"guard-stopped"}
-WATCH_S = 12
+WATCH_S = 8
 
 
 def stays_down(vm, watch, line):

@@ -5,7 +5,7 @@ import time
 
 import product
 
-TAGS = {"quick"}
+TAGS = {"long"}
 SUMMARY = "a masked unit that fails is left alone"
 
 
