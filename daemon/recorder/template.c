@@ -221,6 +221,9 @@ char *template_mask(const char *line, char buf[static TEMPLATE_TEXT_MAX])
 		const char *placeholder = NULL;
 		size_t n = at_start ? scan_variable(p, &placeholder) : 0;
 
+		/* "status=2/INVALIDARGUMENT" is no number with a path behind it. */
+		if (n > 0 && *p == '/' && used > 0 && out[used - 1] == '>')
+			n = 0;
 		if (n > 0) {
 			size_t length = strlen(placeholder);
 

@@ -24,6 +24,7 @@ static void numbers_with_their_units_are_masked(void **state)
 	check("took 15ms, 3.5 MiB, 1,024 pages, 20% -7",
 	      "took <NUM>ms, <NUM> MiB, <NUM> pages, <NUM> <NUM>");
 	check("worker[4711] exit=139", "worker[<NUM>] exit=<NUM>");
+	check("status=2/INVALIDARGUMENT", "status=<NUM>/INVALIDARGUMENT");
 }
 
 static void digits_inside_a_word_are_part_of_it(void **state)
