@@ -56,7 +56,9 @@ static void on_revert(struct executor *x, struct peer *p, const struct revert_re
 	struct err err = { 0 };
 	struct entry answer;
 
-	if (broker_revert(b, rq->key, "agent", rq->reason, &err) == 0)
+	if (e && e->by_person)
+		(void)err_set(&err, -EPERM, "undo attempt '%s': a person did it", rq->key);
+	else if (broker_revert(b, rq->key, "agent", rq->reason, &err) == 0)
 		return;
 	if (!e) {
 		send_unkept(p, rq->key, ATTEMPT_PHASE_FAILED, -ENOENT, "not-known", err_text(&err));
