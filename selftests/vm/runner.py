@@ -98,6 +98,15 @@ def build_programs(pairs, progress):
                 raise RuntimeError(f"build sabotage '{name}': exit {done.returncode}")
 
 
+def answers(vm):
+    """Whether the guest is there at all: what a case waits for in vain may be the whole machine."""
+    try:
+        vm.machine.agent.sync(AGENT_TIMEOUT_S)
+        return True
+    except ChannelError:
+        return False
+
+
 def attempt(case, vm, sabotage, debs):
     """Run one case; never raises what a case can raise."""
     signal.signal(signal.SIGALRM, on_alarm)
@@ -115,7 +124,8 @@ def attempt(case, vm, sabotage, debs):
             return Outcome("skipped", str(reason), "")
         return Outcome("broken", f"skipped, but not listed in selftests/skips: {reason}", "")
     except AssertionError as error:
-        return Outcome("failed", gist(error), traceback.format_exc())
+        word = "failed" if answers(vm) else "wedged"
+        return Outcome(word, gist(error), traceback.format_exc())
     except ChannelError as error:
         return Outcome("wedged", gist(error), traceback.format_exc())
     except Exception as error:
@@ -127,7 +137,9 @@ def attempt(case, vm, sabotage, debs):
 
 
 def once_more(case, vm, sabotage, debs, first):
-    """An emulated guest rarely stands still after a restore: a new machine, and one more try."""
+    """Rarely an emulated guest stands still: one CPU waits for ever for the other to take a changed
+    instruction (text_poke_bp(), as a probe of the scheduler is attached or leaves), or it never wakes
+    after a restore. A new machine, and one more try, which is printed."""
     vm.machine.kill()
     vm.observers, vm.last_diff = [], []
     vm.notes = [f"second try, the first guest stood still: {first.gist}"]
