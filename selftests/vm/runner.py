@@ -124,6 +124,7 @@ def attempt(case, vm, sabotage, debs):
             return Outcome("skipped", str(reason), "")
         return Outcome("broken", f"skipped, but not listed in selftests/skips: {reason}", "")
     except AssertionError as error:
+        signal.alarm(0)
         word = "failed" if answers(vm) else "wedged"
         return Outcome(word, gist(error), traceback.format_exc())
     except ChannelError as error:
