@@ -38,6 +38,7 @@ struct entry {
 	char hash[SHA256_HEX_MAX];    /* of the canonical action, what a person approves */
 	uint64_t created_ns, wall_us; /* CLOCK_BOOTTIME; since the epoch */
 	uint64_t expires_ns;          /* WAITING: denied then */
+	uint64_t spent_ns;            /* when its budget was taken; 0: not, or given back */
 	uint64_t asked_ns;
 	uint64_t due_ns; /* when its phase is looked at again; CLOCK_NEVER_NS */
 	uint64_t final_ns;

@@ -82,6 +82,19 @@ void broker_end(struct broker *b, struct entry *e, enum attempt_phase phase, int
 	prune(b);
 }
 
+/* What was never begun does not keep the next from being tried: a frozen bus costs no budget. */
+static void refund(struct broker *b, struct entry *e)
+{
+	struct err err = { 0 };
+
+	if (e->spent_ns == 0)
+		return;
+	budget_refund(&b->budget, e->attempt.action, entry_unit(e), e->spent_ns);
+	e->spent_ns = 0;
+	/* If it cannot be kept, a restart finds it spent: the safe side. */
+	(void)b->ops->save_budget(b->userdata, &b->budget, &err);
+}
+
 /* Nothing was begun: says so and makes sure that nothing will be. */
 static void end_unbegun(struct broker *b, struct entry *e, int error, const char *text)
 {
@@ -89,6 +102,7 @@ static void end_unbegun(struct broker *b, struct entry *e, int error, const char
 	int r = b->ops->revoke(b->userdata, e->attempt.key, &err);
 
 	if (r > 0) {
+		refund(b, e);
 		broker_end(b, e, ATTEMPT_PHASE_FAILED, error, text);
 		return;
 	}
@@ -139,6 +153,7 @@ void broker_start(struct broker *b, struct entry *e)
 	set_text(e, "systemd is asked to start the step");
 	if (e->op == STEP_OP_APPLY) {
 		budget_spend(&b->budget, e->attempt.action, entry_unit(e), b->now_ns);
+		e->spent_ns = b->now_ns;
 		r = b->ops->save_budget(b->userdata, &b->budget, &err);
 	}
 	if (r == 0)

@@ -102,6 +102,20 @@ void budget_spend(struct budget *b, const char *action, const char *unit, uint64
 					      .action_hash = hash_text(action) };
 }
 
+void budget_refund(struct budget *b, const char *action, const char *unit, uint64_t t_ns)
+{
+	uint64_t entity = hash_text(unit), what = hash_text(action);
+
+	for (uint32_t i = b->n; i-- > 0;) {
+		if (b->v[i].t_ns != t_ns || b->v[i].entity_hash != entity ||
+		    b->v[i].action_hash != what)
+			continue;
+		memmove(&b->v[i], &b->v[i + 1], (b->n - i - 1) * sizeof(b->v[0]));
+		b->n--;
+		return;
+	}
+}
+
 uint32_t budget_count_hour(const struct budget *b, uint64_t now_ns)
 {
 	return count_since(b, NULL, BUDGET_HOUR_NS, now_ns);

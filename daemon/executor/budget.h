@@ -35,5 +35,8 @@ int budget_check(const struct budget *b, const struct policy_limits *limits, con
 /* Notes one. Events older than a day are forgotten. */
 void budget_spend(struct budget *b, const char *action, const char *unit, uint64_t now_ns);
 
+/* Takes back what was spent at t_ns for something that was then not begun. */
+void budget_refund(struct budget *b, const char *action, const char *unit, uint64_t t_ns);
+
 /* Spent by all entities within the last hour. */
 uint32_t budget_count_hour(const struct budget *b, uint64_t now_ns);

@@ -297,6 +297,11 @@ static void gives_up_on_a_bus_that_does_not_answer_and_revokes_the_start(void **
 	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_FAILED);
 	assert_true(world_find(&w, p.key)->revoked);
 	assert_non_null(strstr(e->attempt.text, "D-Bus"));
+	/* It was not begun, so it does not count: the next may be tried at once. */
+	assert_int_equal(w.budget.n, 0);
+	p = world_proposal(&w, "unit.start", "a.service");
+	assert_int_equal(world_propose(&w, &p)->attempt.phase, ATTEMPT_PHASE_STARTING);
+	assert_int_equal(w.budget.n, 1);
 	world_end(&w);
 }
 
