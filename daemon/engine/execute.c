@@ -21,8 +21,11 @@
 /* A step may be killed and its end found out by the executor after its own timeout. Ours. */
 #define STEP_SLACK_NS (10 * NS_PER_S)
 
-/* The executor found it too early: its cooldown is 60 s by default and may be longer. Ours. */
-#define TOO_EARLY_NS          (10 * NS_PER_S)
+/* The executor found it too early: its cooldown is 60 s by default, which eight of these outlast; a longer
+ * one is asked after less often. Ours. */
+#define TOO_EARLY_NS          (8 * NS_PER_S)
+#define TOO_EARLY_MAX         8
+#define TOO_EARLY_LATER_NS    (60 * NS_PER_S)
 #define TOO_EARLY_PATIENCE_NS (900 * NS_PER_S)
 
 /* Proposals that got lost on the way are sent again, with the same key. */
@@ -198,15 +201,16 @@ static bool is_only_too_early(const struct decision *d)
 	return str_equal(d->by, "cooldown") || str_equal(d->by, "busy");
 }
 
-/* How long its cooldown still lasts only the executor knows: asked again, less and less often. */
+/* How long its cooldown still lasts only the executor knows. */
 static void wait_for_executor(struct engine *e, struct slot *s, const char *why)
 {
-	uint32_t doublings = s->n_denied < 2 ? s->n_denied : 2;
+	uint64_t again_ns = s->n_denied < TOO_EARLY_MAX ? TOO_EARLY_NS : TOO_EARLY_LATER_NS;
 	struct guard g = { .verdict = GUARD_WAIT,
-			   .until_ns = e->now_ns + (TOO_EARLY_NS << doublings),
+			   .until_ns = e->now_ns + again_ns,
 			   .patience_ns = TOO_EARLY_PATIENCE_NS };
 
 	s->n_denied++;
+	s->incident.state = INCIDENT_STATE_DIAGNOSED;
 	s->key[0] = '\0';
 	(void)str_copy(g.by, sizeof(g.by), "executor");
 	(void)str_copy(g.text, sizeof(g.text), why);
