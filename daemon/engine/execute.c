@@ -210,10 +210,14 @@ static void wait_for_executor(struct engine *e, struct slot *s, const char *why)
 			   .patience_ns = TOO_EARLY_PATIENCE_NS };
 
 	s->n_denied++;
-	s->incident.state = INCIDENT_STATE_DIAGNOSED;
+	incident_set_state(e, s, INCIDENT_STATE_DIAGNOSED, "waiting: %s", why);
 	s->key[0] = '\0';
 	(void)str_copy(g.by, sizeof(g.by), "executor");
 	(void)str_copy(g.text, sizeof(g.text), why);
+	if (!str_equal(s->hold_by, g.by)) {
+		(void)str_copy(s->hold_by, sizeof(s->hold_by), g.by);
+		s->hold_since_ns = e->now_ns;
+	}
 	guard_hold(e, s, &g);
 }
 
