@@ -24,7 +24,6 @@
 #define AUDIT_LINE_MAX       (16 * 1024)       /* bytes with the newline */
 #define AUDIT_SEGMENT_BYTES  (4 * 1024 * 1024) /* then a new segment begins */
 #define AUDIT_SEGMENT_NAME   sizeof("000001.jsonl")
-#define AUDIT_SEGMENTS_MAX   4096
 #define AUDIT_FILE_BYTES_MAX (AUDIT_SEGMENT_BYTES + AUDIT_LINE_MAX)
 
 /* Where a chain stands. Zeroed: before the first line. */
