@@ -41,18 +41,17 @@ class Observer:
         return next((s.at_s for s in self._since(after_s) if not s.ok), None)
 
     def healed(self, sustain_s, after_s=0.0):
-        """When the first answer was asked for from which on, for SUSTAIN_S at least and up to now,
-        all were good; None if that is not so (yet)."""
-        samples = self._since(after_s)
+        """When the first run of good answers that lasted SUSTAIN_S began, looking from AFTER_S on; None
+        if there is none (yet). A slow answer later on does not make it unhealed."""
         start = None
-        for sample in samples:
+        for sample in self._since(after_s):
             if not sample.ok:
                 start = None
             elif start is None:
                 start = sample.at_s
-        if start is None or samples[-1].at_s - start < sustain_s:
-            return None
-        return start
+            elif sample.at_s - start >= sustain_s:
+                return start
+        return None
 
     def wait_up(self, timeout_s, sustain_s=1.0):
         """Wait for good answers before anything is broken."""
