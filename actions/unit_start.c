@@ -39,7 +39,8 @@ static int check(const struct action_context *c, struct err *reterr)
 	if (str_equal(f.active_state, "activating") || str_equal(f.active_state, "deactivating"))
 		return err_set(reterr, -EBUSY, "start unit '%s': systemd has it in state %s (%s)",
 			       unit, f.active_state, f.sub_state);
-	if (!c->by_person && unit_facts_is_at_rest(&f))
+	/* An administrator's own repair is a oneshot. */
+	if (!c->by_person && unit_facts_is_at_rest(&f) && !unit_facts_is_runnable(&f))
 		return err_set(reterr, -EPERM, "start unit '%s': it was stopped in order", unit);
 	return 0;
 }

@@ -166,7 +166,7 @@ static int read_job(sd_bus *bus, const char *path, struct unit_facts *f)
 /* What only some types of unit have: absent is empty. */
 static void read_of_type(sd_bus *bus, const char *path, const char *unit, struct unit_facts *f)
 {
-	_cleanup_free_ char *result = NULL, *group = NULL;
+	_cleanup_free_ char *result = NULL, *group = NULL, *type = NULL;
 	char interface[64] = "org.freedesktop.systemd1.";
 	const char *dot = strrchr(unit, '.');
 
@@ -179,6 +179,9 @@ static void read_of_type(sd_bus *bus, const char *path, const char *unit, struct
 	if (sd_bus_get_property_string(bus, MANAGER_NAME, path, interface, "ControlGroup", NULL,
 				       &group) >= 0)
 		(void)str_copy(f->control_group, sizeof(f->control_group), group);
+	if (sd_bus_get_property_string(bus, MANAGER_NAME, path, interface, "Type", NULL, &type) >=
+	    0)
+		(void)str_copy(f->type, sizeof(f->type), type);
 	(void)sd_bus_get_property_trivial(bus, MANAGER_NAME, path, interface, "MainPID", NULL, 'u',
 					  &f->main_pid);
 }
@@ -197,16 +200,32 @@ static int read_facts(sd_bus *bus, const char *path, const char *unit, struct un
 		{ "UnitFileState", f->unit_file_state, sizeof(f->unit_file_state) },
 		{ "FreezerState", f->freezer_state, sizeof(f->freezer_state) },
 	};
+	const struct {
+		const char *property;
+		bool *ret;
+	} bools[] = {
+		{ "RefuseManualStart", &f->refuse_manual_start },
+		{ "RefuseManualStop", &f->refuse_manual_stop },
+		{ "NeedDaemonReload", &f->reload_needed },
+		{ "CanReload", &f->can_reload },
+		{ "CanFreeze", &f->can_freeze },
+	};
+	const struct {
+		const char *property;
+		uint64_t *ret;
+	} times[] = {
+		{ "StateChangeTimestampMonotonic", &f->state_change_mono_us },
+		{ "ActiveExitTimestampMonotonic", &f->active_exit_mono_us },
+	};
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ELEMENTSOF(strings); i++)
 		r = read_string(bus, path, strings[i].property, strings[i].ret, strings[i].size);
-	if (r >= 0)
-		r = read_bool(bus, path, "RefuseManualStart", &f->refuse_manual_start);
-	if (r >= 0)
-		r = read_bool(bus, path, "RefuseManualStop", &f->refuse_manual_stop);
-	if (r >= 0)
-		r = read_bool(bus, path, "NeedDaemonReload", &f->reload_needed);
+	for (size_t i = 0; r >= 0 && i < ELEMENTSOF(bools); i++)
+		r = read_bool(bus, path, bools[i].property, bools[i].ret);
+	for (size_t i = 0; r >= 0 && i < ELEMENTSOF(times); i++)
+		r = sd_bus_get_property_trivial(bus, MANAGER_NAME, path, UNIT_INTERFACE,
+						times[i].property, NULL, 't', times[i].ret);
 	if (r >= 0)
 		r = read_invocation(bus, path, f);
 	if (r >= 0)
@@ -362,6 +381,21 @@ int unitctl_kill(void *bus, const char *unit, const char *who, int signal_number
 		return err_set(reterr, -EINPROGRESS, "kill unit '%s': no answer from systemd",
 			       unit);
 	return r < 0 ? call_error(reterr, r, &e, "kill unit", unit) : 0;
+}
+
+int unitctl_call(void *bus, const char *method, const char *unit, struct err *reterr)
+{
+	_cleanup_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
+	int r = need_bus(bus, reterr);
+
+	if (r < 0)
+		return r;
+	r = sd_bus_call_method(bus, MANAGER_NAME, MANAGER_PATH, MANAGER_INTERFACE, method, &e, NULL,
+			       "s", unit);
+	if (r == -ETIMEDOUT || r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE)
+		return err_set(reterr, -EINPROGRESS, "call %s of unit '%s': no answer from systemd",
+			       method, unit);
+	return r < 0 ? call_error(reterr, r, &e, method, unit) : 0;
 }
 
 int unitctl_reload(void *bus, struct err *reterr)

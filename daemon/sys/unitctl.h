@@ -19,12 +19,16 @@ struct unit_facts {
 	char id[256]; /* its own name: an alias's is that of the unit behind it */
 	char load_state[32], active_state[32], sub_state[32], result[32], unit_file_state[32];
 	char freezer_state[32];
+	char type[16];                      /* of a service: "oneshot", "simple", ... */
 	char invocation_id[STR_HEX128_MAX]; /* "" before the first start */
 	char control_group[512];            /* below /sys/fs/cgroup; "" while it has none */
 	uint32_t main_pid;
 	uint32_t job_id; /* 0: none pending */
 	bool refuse_manual_start, refuse_manual_stop;
 	bool reload_needed; /* its files changed since systemd read them */
+	bool can_reload, can_freeze;
+	uint64_t state_change_mono_us; /* a reload passes through a state of its own */
+	uint64_t active_exit_mono_us;  /* 0: never was active, as a oneshot that remains not */
 };
 
 /* Connects as root to systemd's own socket, which works while the bus daemon is frozen or dead, else
@@ -38,8 +42,8 @@ DEFINE_CLEANUP(void *, unitctl_close);
 int unitctl_read(void *bus, const char *unit, struct unit_facts *ret,
 		 struct err *reterr) _warn_unused_;
 
-/* Queues a job ("StartUnit", "StopUnit", "RestartUnit", mode replace) and waits until systemd has
- * removed it. Returns 0; -EIO with the job's result if it failed; -EINPROGRESS if it was not over by
+/* Queues a job ("StartUnit", "StopUnit", "RestartUnit", "ReloadUnit", mode replace) and waits until
+ * systemd has removed it. Returns 0; -EIO with the job's result if it failed; -EINPROGRESS if it was not over by
  * deadline_ns or the connection was lost after the call; other -errno: nothing was queued. */
 int unitctl_run_job(void *bus, const char *method, const char *unit, uint64_t deadline_ns,
 		    struct err *reterr) _warn_unused_;
@@ -52,19 +56,41 @@ int unitctl_wait_idle(void *bus, const char *unit, uint64_t deadline_ns,
 int unitctl_kill(void *bus, const char *unit, const char *who, int signal_number,
 		 struct err *reterr) _warn_unused_;
 
+/* "FreezeUnit", "ThawUnit", "ResetFailedUnit": answered when it is done. Returns 0; -EINPROGRESS if no
+ * answer came; other -errno. */
+int unitctl_call(void *bus, const char *method, const char *unit, struct err *reterr) _warn_unused_;
+
+/* Would a stop take another unit that runs along (Requires=, BindsTo=, PartOf= and the like of others)?
+ * Returns 0; -EBUSY naming one of them; -E2BIG; other -errno. */
+int unitctl_check_stops_alone(void *bus, const char *unit, struct err *reterr) _warn_unused_;
+
 /* Reads all unit files again. Returns 0; -EINPROGRESS if no answer came; -errno. */
 int unitctl_reload(void *bus, struct err *reterr) _warn_unused_;
 
-/* May a person's or agent's action touch it? Refuses a unit that does not exist, is masked, has a
- * pending job or is frozen by systemd (an administrator's intent), and another name of a unit: the
- * policy and the protected list go by the unit's own. Returns 0; -ENOENT, -EPERM, -EBUSY with
- * the reason. Pure. */
+/* May a person's or agent's action touch it? Refuses a unit that does not exist, is masked or has a
+ * pending job, and another name of a unit: the policy and the protected list go by the unit's own.
+ * Returns 0; -ENOENT, -EPERM, -EBUSY with the reason. Pure. */
+int unit_facts_check_idle(const struct unit_facts *f, const char *unit,
+			  struct err *reterr) _warn_unused_;
+
+/* The same, and refuses a unit that is frozen by systemd: an administrator's intent. */
 int unit_facts_check(const struct unit_facts *f, const char *unit,
 		     struct err *reterr) _warn_unused_;
 
 static inline bool unit_facts_is_active(const struct unit_facts *f)
 {
 	return str_equal(f->active_state, "active") || str_equal(f->active_state, "reloading");
+}
+
+static inline bool unit_facts_is_down(const struct unit_facts *f)
+{
+	return str_equal(f->active_state, "inactive") || str_equal(f->active_state, "failed");
+}
+
+/* A oneshot that nobody could stop: it waits to be run, be it for the first time or again. */
+static inline bool unit_facts_is_runnable(const struct unit_facts *f)
+{
+	return str_equal(f->type, "oneshot") && f->active_exit_mono_us == 0;
 }
 
 /* Ended well: an administrator stopped it or it was done. */

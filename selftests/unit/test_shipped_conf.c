@@ -132,6 +132,11 @@ static void the_policy_starts_the_dead_and_asks_for_the_rest(void **state)
 	assert_decision(&managed, "unit.start", "api.service", DECISION_ALLOW);
 	assert_decision(&managed, "unit.restart", "api.service", DECISION_ASK);
 	assert_decision(&managed, "unit.kill", "api.service", DECISION_ASK);
+	assert_decision(&managed, "unit.stop", "api.service", DECISION_ASK);
+	assert_decision(&managed, "unit.stop", "other.service", DECISION_DENY);
+	assert_decision(&managed, "unit.reload", "api.service", DECISION_ASK);
+	assert_decision(&managed, "unit.reset_failed", "api.service", DECISION_ASK);
+	assert_decision(&managed, "unit.thaw", "api.service", DECISION_ASK);
 	assert_decision(&managed, "unit.set_cpu_quota", "other.service", DECISION_ASK);
 	assert_decision(&managed, "unit.start", "other.service", DECISION_DENY);
 	assert_decision(&managed, "unit.restart", "other.service", DECISION_DENY);
