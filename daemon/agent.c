@@ -65,8 +65,10 @@ static int check(const struct agent *a)
 	if (r < 0)
 		(void)fprintf(stderr, "%s\n", err_text(&err));
 	else
-		(void)printf("%u services, %u alerts, %u runbooks\n", config.services.n,
-			     config.alerts.n, config.runbooks.n);
+		(void)printf("%u service%s, %u alert%s, %u runbook%s\n", config.services.n,
+			     str_plural(config.services.n), config.alerts.n,
+			     str_plural(config.alerts.n), config.runbooks.n,
+			     str_plural(config.runbooks.n));
 	agent_config_done(&config);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

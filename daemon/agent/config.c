@@ -95,6 +95,7 @@ static void say_result(struct agent *a, int r, const struct err *err)
 {
 	const struct log_field loaded = { "MESSAGE_ID", MESSAGE_ID_CONFIG_LOADED };
 	const struct log_field refused = { "MESSAGE_ID", MESSAGE_ID_CONFIG_REFUSED };
+	const struct agent_config *c = &a->config;
 	char text[ERR_TEXT_MAX + 64] = "";
 
 	a->config_error[0] = '\0';
@@ -105,8 +106,10 @@ static void say_result(struct agent *a, int r, const struct err *err)
 		log_fields(LOG_ERR, text, &refused, 1);
 		return;
 	}
-	str_append(text, sizeof(text), "Configuration loaded: %u services, %u alerts, %u runbooks",
-		   a->config.services.n, a->config.alerts.n, a->config.runbooks.n);
+	str_append(text, sizeof(text),
+		   "Configuration loaded: %u service%s, %u alert%s, %u runbook%s", c->services.n,
+		   str_plural(c->services.n), c->alerts.n, str_plural(c->alerts.n), c->runbooks.n,
+		   str_plural(c->runbooks.n));
 	log_fields(LOG_INFO, text, &loaded, 1);
 }
 

@@ -92,13 +92,14 @@ void agent_tell_status(struct agent *a)
 void agent_tell_lost(struct agent *a)
 {
 	const struct log_field id = { "MESSAGE_ID", MESSAGE_ID_RECORDS_LOST };
+	uint64_t n = a->ring.n_lost - a->n_lost_told;
 	char text[160] = "";
 
-	if (a->ring.n_lost == a->n_lost_told)
+	if (n == 0)
 		return;
 	str_append(text, sizeof(text),
-		   "%" PRIu64 " records did not reach the history: the recorder was away too long",
-		   a->ring.n_lost - a->n_lost_told);
+		   "%" PRIu64 " record%s did not reach the history: the recorder was away too long",
+		   n, str_plural(n));
 	a->n_lost_told = a->ring.n_lost;
 	log_fields(LOG_WARNING, text, &id, 1);
 }

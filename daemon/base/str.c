@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -35,6 +36,15 @@ void str_append(char *dst, size_t size, const char *format, ...)
 	va_start(ap, format);
 	(void)vsnprintf(dst + used, size - used, format, ap);
 	va_end(ap);
+}
+
+const char *str_number(double v, char buf[static STR_NUMBER_MAX])
+{
+	bool is_whole = fabs(v) < 1e15 && v == (double)(int64_t)v;
+
+	(void)snprintf(buf, STR_NUMBER_MAX,
+		       is_whole || (fabs(v) >= 999.5 && fabs(v) < 1e15) ? "%.0f" : "%.3g", v);
+	return buf;
 }
 
 int str_parse_i64(const char *s, int64_t *ret)

@@ -47,6 +47,16 @@ bool str_is_terminated(const char *s, size_t size);
 /* The word of words[] (NULL-terminated) that a typing error may have made this of, or NULL. */
 const char *str_nearest(const char *word, const char *const words[]);
 
+/* A number for people: whole numbers in full, others to three significant digits.
+ * Returns buf. */
+#define STR_NUMBER_MAX 32
+const char *str_number(double v, char buf[static STR_NUMBER_MAX]);
+
+static inline const char *str_plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 #define STR_HEX128_MAX 33
 
 /* 32 lower-case hexadecimal digits and nothing else. */

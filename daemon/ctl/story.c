@@ -43,6 +43,7 @@ int story_fetch(const struct ctl *ctl, const char *prefix, const char *id, struc
 static void append_pairs(char *line, size_t size, struct json_object *pairs)
 {
 	const char *separator = "";
+	char number[STR_NUMBER_MAX];
 
 	if (!pairs || !json_object_is_type(pairs, json_type_object))
 		return;
@@ -52,7 +53,8 @@ static void append_pairs(char *line, size_t size, struct json_object *pairs)
 				   "" :
 				   json_object_get_string(value));
 		if (json_object_is_type(value, json_type_double))
-			str_append(line, size, "%.4g", json_object_get_double(value));
+			str_append(line, size, "%s",
+				   str_number(json_object_get_double(value), number));
 		separator = " ";
 	}
 }
@@ -106,11 +108,15 @@ static void describe_diagnosis(char *line, size_t size, struct json_object *b)
 
 static void describe_verdict(char *line, size_t size, struct json_object *b)
 {
+	const char *signal = json_text(b, "signal", ""), *text = json_text(b, "text", "");
+	char before[STR_NUMBER_MAX], after[STR_NUMBER_MAX];
+
 	str_append(line, size, "%s", json_text(b, "result", "?"));
-	if (json_text(b, "signal", "")[0])
-		str_append(line, size, ", by %s %.4g -> %.4g", json_text(b, "signal", ""),
-			   json_number(b, "before"), json_number(b, "after"));
-	str_append(line, size, ": %s", json_text(b, "text", ""));
+	if (signal[0] && !strstr(text, signal))
+		str_append(line, size, ", by %s %s -> %s", signal,
+			   str_number(json_number(b, "before"), before),
+			   str_number(json_number(b, "after"), after));
+	str_append(line, size, ": %s", text);
 }
 
 /* One line that says what the record says. */

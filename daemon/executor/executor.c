@@ -210,8 +210,9 @@ static void tell_policy(const struct executor *x, int r, const struct err *err)
 		str_append(text, sizeof(text), "Policy refused, every action is denied: %s",
 			   err_text(err));
 	else
-		str_append(text, sizeof(text), "Policy loaded: %u rules, mode %s",
-			   x->policy.n_rules, autonomy_to_string(x->policy.mode));
+		str_append(text, sizeof(text), "Policy loaded: %u rule%s, mode %s",
+			   x->policy.n_rules, str_plural(x->policy.n_rules),
+			   autonomy_to_string(x->policy.mode));
 	log_fields(r < 0 ? LOG_ERR : LOG_INFO, text, &field, 1);
 	(void)sd_notifyf(0, "STATUS=%s", text);
 }
@@ -296,7 +297,8 @@ int executor_init(struct executor *x, const struct executor_paths *paths, struct
 	executor_load_policy(x);
 	n_bad = store_load(&x->store, &x->broker);
 	if (n_bad > 0)
-		log_line(LOG_ERR, "%u files of the last run could not be read%s", n_bad,
+		log_line(LOG_ERR, "%u file%s of the last run could not be read%s", n_bad,
+			 str_plural(n_bad),
 			 x->broker.state.paused ? ": paused until a person resumes" : "");
 	audit_queue_init(&x->audit, &x->store, x->broker.state.audit_seq);
 	r = starter_new(x->event, &handlers, x, &x->starter, reterr);

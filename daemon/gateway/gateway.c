@@ -138,7 +138,8 @@ void gateway_reload(struct gateway *g)
 	services_done(&g->services);
 	g->services = services;
 	add_targets(g);
-	str_append(text, sizeof(text), "%u endpoints are checked", g->n_targets);
+	str_append(text, sizeof(text), "%u endpoint%s checked", g->n_targets,
+		   g->n_targets == 1 ? " is" : "s are");
 	log_fields(LOG_INFO, text, loaded, ELEMENTSOF(loaded));
 }
 

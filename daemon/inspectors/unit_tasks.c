@@ -62,8 +62,8 @@ static void say_cgroup(const struct job *job, int cgroup_fd, size_t n_tasks)
 	(void)evidence_add_number(&e, "tasks.count", (double)n_tasks);
 	(void)evidence_add_number(&e, "unit.cpu_usage_pct", cpu_pct);
 	(void)evidence_add_number(&e, "cgroup.frozen_bool", (double)frozen);
-	str_append(e.text, sizeof(e.text), "cgroup: %zu processes use %.1f %% of a CPU%s", n_tasks,
-		   cpu_pct, frozen ? ", frozen" : "");
+	str_append(e.text, sizeof(e.text), "cgroup: %zu process%s %.1f %% of a CPU%s", n_tasks,
+		   n_tasks == 1 ? " uses" : "es use", cpu_pct, frozen ? ", frozen" : "");
 	job->c->item(job->c->userdata, &job->rq, &e);
 }
 
@@ -104,8 +104,8 @@ static void say_states(const struct job *job, const pid_t *pids, size_t n)
 	(void)evidence_add_number(&e, "tasks.running_count", k.running);
 	(void)evidence_add_number(&e, "tasks.uninterruptible_count", k.uninterruptible);
 	str_append(e.text, sizeof(e.text),
-		   "procfs: of %u processes %u are stopped, %u run, %u wait for I/O", k.seen,
-		   k.stopped, k.running, k.uninterruptible);
+		   "procfs: of %u process%s stopped %u, running %u, waiting for I/O %u", k.seen,
+		   k.seen == 1 ? "" : "es", k.stopped, k.running, k.uninterruptible);
 	job->c->item(job->c->userdata, &job->rq, &e);
 }
 

@@ -54,8 +54,9 @@ static void note_success(struct history *h)
 		return;
 	}
 	str_append(text, sizeof(text),
-		   "write history: goes on, %" PRIu64 " records and rollups were lost",
-		   lost - h->lost_before);
+		   "write history: goes on, %" PRIu64 " record%s or rollup%s lost",
+		   lost - h->lost_before, str_plural(lost - h->lost_before),
+		   lost - h->lost_before == 1 ? " was" : "s were");
 	log_id(LOG_WARNING, MESSAGE_ID_RECORDS_LOST, text);
 	h->lost_before = lost;
 }

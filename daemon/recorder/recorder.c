@@ -168,7 +168,8 @@ void recorder_reload(struct recorder *r)
 	}
 	services_done(&r->services);
 	r->services = services;
-	str_append(text, sizeof(text), "%u services are managed", services.n);
+	str_append(text, sizeof(text), "%u service%s managed", services.n,
+		   services.n == 1 ? " is" : "s are");
 	log_fields(LOG_INFO, text, loaded, ELEMENTSOF(loaded));
 }
 

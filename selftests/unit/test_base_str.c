@@ -161,6 +161,33 @@ static void makes_different_hex128_each_time(void **state)
 	assert_false(str_is_hex128("0123456789abcdef0123456789abcdef0"));
 }
 
+static void writes_numbers_for_people(void **state)
+{
+	static const struct {
+		double v;
+		const char *text;
+	} cases[] = {
+		{ 0, "0" },
+		{ 1, "1" },
+		{ 2.01429, "2.01" },
+		{ 0.000123456, "0.000123" },
+		{ 88.25, "88.2" },
+		{ 999.6, "1000" },
+		{ 1234.5, "1234" },
+		{ -12.345, "-12.3" },
+		{ 1e6, "1000000" },
+		{ 16777216, "16777216" },
+		{ 7654321.4, "7654321" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		char buf[STR_NUMBER_MAX];
+
+		assert_string_equal(str_number(cases[i].v, buf), cases[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +201,7 @@ int main(void)
 		cmocka_unit_test(never_cuts_an_escape_in_half),
 		cmocka_unit_test(knows_unit_names),
 		cmocka_unit_test(makes_different_hex128_each_time),
+		cmocka_unit_test(writes_numbers_for_people),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,10 @@ static void each_kind_of_record_is_one_sentence(void **state)
 		{ "{\"kind\":\"verdict\",\"verdict\":{\"result\":\"improved\",\"signal\":"
 		  "\"endpoint.up_bool\",\"before\":0,\"after\":1,\"text\":\"for 5 s\"}}",
 		  "verdict    improved, by endpoint.up_bool 0 -> 1: for 5 s\n" },
+		{ "{\"kind\":\"verdict\",\"verdict\":{\"result\":\"improved\",\"signal\":"
+		  "\"endpoint.up_bool\",\"before\":0,\"after\":1,\"text\":"
+		  "\"endpoint.up_bool was 0, is 1\"}}",
+		  "verdict    improved: endpoint.up_bool was 0, is 1\n" },
 		{ "{\"kind\":\"narrative\",\"narrative\":{\"text\":\"It is well.\"}}",
 		  "narrative  It is well.\n" },
 	};
@@ -88,7 +92,7 @@ static void evidence_is_its_facts_and_what_they_do_not_say(void **state)
 	story_print_record(&text_mode, adds, "");
 	capture_end(&c);
 	assert_string_equal(c.out,
-			    "  evidence   endpoint (http, probe): endpoint.latency_ms=0.2606\n"
+			    "  evidence   endpoint (http, probe): endpoint.latency_ms=0.261\n"
 			    "evidence   journal_tail (journal, untrusted): log.lines_count=3; "
 			    "\\x1b[2J it says\n");
 }
