@@ -91,6 +91,7 @@ static void add_value(struct engine *e, struct slot *s, const char *inspector, c
 {
 	const struct signal_entry *v = perceive_latest(e, signal, about);
 	struct item *item = NULL;
+	char number[STR_NUMBER_MAX];
 
 	if (!is_fresh(e, v))
 		return;
@@ -110,8 +111,9 @@ static void add_value(struct engine *e, struct slot *s, const char *inspector, c
 	}
 	(void)evidence_add_number(&item->evidence, signal, v->value);
 	if (about->kind == ENTITY_KIND_ENDPOINT)
-		str_append(item->evidence.text, sizeof(item->evidence.text), "%s%s %s=%g",
-			   item->evidence.text[0] ? ", " : "", about->name, signal, v->value);
+		str_append(item->evidence.text, sizeof(item->evidence.text), "%s%s %s=%s",
+			   item->evidence.text[0] ? ", " : "", about->name, signal,
+			   str_number(v->value, number));
 }
 
 static void add_endpoints(struct engine *e, struct slot *s)

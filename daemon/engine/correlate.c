@@ -158,6 +158,7 @@ static struct slot *free_slot(struct engine *e)
 static void fill_summary(const struct window *w, double value, char *buf, size_t size)
 {
 	const char *p = w->alert->summary;
+	char number[STR_NUMBER_MAX];
 
 	buf[0] = '\0';
 	while (*p) {
@@ -167,8 +168,7 @@ static void fill_summary(const struct window *w, double value, char *buf, size_t
 				   w->entity.kind == ENTITY_KIND_HOST ? "host" : w->entity.name);
 			p += 8;
 		} else if (strncmp(p, "{value}", 7) == 0) {
-			str_append(buf, size, "%.*f", value == (double)(int64_t)value ? 0 : 1,
-				   value);
+			str_append(buf, size, "%s", str_number(value, number));
 			p += 7;
 		} else {
 			str_append(buf, size, "%c", *p++);

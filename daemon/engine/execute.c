@@ -353,12 +353,24 @@ static void emit_attempt(struct engine *e, struct slot *s, const struct attempt_
 	s->last_id = r->id;
 }
 
+/* An executor that starts anew finds the step where it stood last, not where it is: a phase behind the one
+ * that was told is a sign of life and no more. */
+static bool is_old_news(const struct slot *s, enum attempt_phase phase)
+{
+	return s->stage == STAGE_ACT && s->phase > ATTEMPT_PHASE_WAITING && phase < s->phase &&
+	       !attempt_phase_is_final(phase);
+}
+
 void execute_update(struct engine *e, struct slot *s, const struct attempt_update *u)
 {
 	enum attempt_phase phase = u->attempt.phase;
 
 	if ((unsigned)phase >= _ATTEMPT_PHASE_MAX)
 		return;
+	if (is_old_news(s, phase)) {
+		set_due(e, s, step_ns(e, s));
+		return;
+	}
 	if (phase != s->phase || u->attempt.error < 0)
 		emit_attempt(e, s, u);
 	if (s->stage == STAGE_REVERT) {

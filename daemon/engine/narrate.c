@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The story in one line each, made from facts only. What others wrote is quoted, escaped and named so. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,20 +57,32 @@ const char *narrate_subject(const struct slot *s, char *buf, size_t size)
 	return buf;
 }
 
-static void append_number(char *buf, size_t size, double number)
+const char *narrate_value(const char *signal, double value, char buf[static NARRATE_VALUE_MAX])
 {
-	if (fabs(number) < 1e15 && number == (double)(int64_t)number)
-		str_append(buf, size, "%.0f", number);
-	else
-		str_append(buf, size, "%.1f", number);
+	static const char *const units[][2] = {
+		{ "_ms", " ms" }, { "_us", " us" },       { "_s", " s" },
+		{ "_pct", " %" }, { "_bytes", " bytes" },
+	};
+	size_t length = strlen(signal);
+
+	(void)str_number(value, buf);
+	for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+		size_t n = strlen(units[i][0]);
+
+		if (length > n && str_equal(signal + length - n, units[i][0])) {
+			str_append(buf, NARRATE_VALUE_MAX, "%s", units[i][1]);
+			break;
+		}
+	}
+	return buf;
 }
 
 static void append_fact(char *buf, size_t size, const struct fact *f)
 {
-	char clean[sizeof(f->text)];
+	char clean[sizeof(f->text)], number[STR_NUMBER_MAX];
 
 	if (f->type == FACT_TYPE_NUMBER)
-		append_number(buf, size, f->number);
+		str_append(buf, size, "%s", str_number(f->number, number));
 	else
 		str_append(buf, size, "%s", str_escape(clean, sizeof(clean), f->text));
 }

@@ -156,8 +156,8 @@ void plan_next(struct engine *e, struct slot *s)
 		emit_plan(e, s, &g);
 		if (g.verdict == GUARD_GO) {
 			s->lease_s = r->plan[s->alternative].lease_s;
-			verify_baseline(e, s, r);
 			execute_propose(e, s);
+			verify_baseline(e, s, r);
 			return;
 		}
 		if (g.verdict == GUARD_ASK && !asked.runbook[0]) {

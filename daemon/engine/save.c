@@ -149,7 +149,7 @@ static void revive(struct engine *e, struct slot *s)
 		execute_restored(e, s);
 		break;
 	case STAGE_VERIFY:
-		verify_start(e, s);
+		verify_resume(e, s);
 		break;
 	case STAGE_FREE:
 	case STAGE_REST:

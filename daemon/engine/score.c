@@ -177,6 +177,5 @@ void diagnose_score(const struct runbook *r, const struct item *items, uint32_t 
 		count_sources(ret, items, n_items, entity);
 	}
 	if (!h->excluded && h->score < h->min_score)
-		(void)snprintf(h->reason, sizeof(h->reason), "score %d of %d", h->score,
-			       h->min_score);
+		(void)str_copy(h->reason, sizeof(h->reason), "not enough speaks for it");
 }

@@ -105,7 +105,8 @@ struct slot {
 
 	/* healthy_since_ns: seen by itself, before the settle time counts it */
 	uint64_t done_ns, good_since_ns, healthy_since_ns, broken_since_ns;
-	double before, after;
+	double before, after;     /* before: the worst, or the last of before the incident */
+	bool has_before, was_bad; /* before is of the incident; it missed what is expected */
 	bool seen, sustained, regressed, failed_again, was_broken;
 	char verify_signal[SIGNAL_NAME_MAX];
 
@@ -284,6 +285,8 @@ void execute_restored(struct engine *e, struct slot *s);
 
 /* verify.c */
 void verify_start(struct engine *e, struct slot *s);
+/* Looks from now on, as after a restart: what was seen before is not known any more. */
+void verify_resume(const struct engine *e, struct slot *s);
 void verify_step(struct engine *e, struct slot *s);
 /* New values, while an action is under way or judged: notes since when all is well. */
 void verify_watch(struct engine *e, struct slot *s);
@@ -320,6 +323,9 @@ const char *narrate_subject(const struct slot *s, char *buf, size_t size);
 /* Fills {entity} {root} {service} and {FACT} from facts; a part in [ ] goes when a fact of it is missing
  * or zero. Text of facts is escaped. */
 void narrate_template(char *buf, size_t size, const char *format, const struct slot *s);
+/* "312 ms": the number, and the unit that the signal's name ends in. Returns buf. */
+#define NARRATE_VALUE_MAX (STR_NUMBER_MAX + 8)
+const char *narrate_value(const char *signal, double value, char buf[static NARRATE_VALUE_MAX]);
 /* "systemd unit.result=signal, bpf exit.signal=9": facts the clauses of r hold on, or, without r, the
  * first facts of each item. */
 void narrate_evidence(char *buf, size_t size, const struct slot *s, const struct runbook *r);

@@ -107,24 +107,48 @@ static bool is_broken(const struct engine *e, const struct slot *s, const struct
 	return false;
 }
 
+/* How bad it was: the worst value since the incident began. What a disruptive action does on its way is
+ * not the incident's. */
+static void watch_worst(const struct engine *e, struct slot *s, const struct runbook *r)
+{
+	struct expectation x = effective(&r->verify.expect, correlate_service(e, &s->entity, NULL));
+	bool high_is_good = x.test == CLAUSE_TEST_ABOVE;
+	double value = 0;
+	enum level level = expectation_level(e, s, &x, s->onset_ns, &value);
+
+	if (level == LEVEL_NO_DATA || (s->counted && s->plan.risk >= RISK_DISRUPTIVE))
+		return;
+	s->was_bad = s->was_bad || level == LEVEL_BAD;
+	if (!s->has_before || (high_is_good ? value < s->before : value > s->before))
+		s->before = value;
+	s->has_before = true;
+}
+
 void verify_baseline(struct engine *e, struct slot *s, const struct runbook *r)
 {
 	const struct service *service = correlate_service(e, &s->entity, NULL);
 	struct expectation x = effective(&r->verify.expect, service);
 
 	s->before = 0;
+	s->has_before = s->was_bad = false;
 	(void)expectation_level(e, s, &r->verify.expect, 0, &s->before);
+	watch_worst(e, s, r);
 	(void)str_copy(s->verify_signal, sizeof(s->verify_signal), x.signal);
 	s->was_broken = is_broken(e, s, r);
 }
 
-void verify_start(struct engine *e, struct slot *s)
+void verify_resume(const struct engine *e, struct slot *s)
 {
 	s->stage = STAGE_VERIFY;
 	s->done_ns = e->now_ns;
 	s->good_since_ns = s->broken_since_ns = 0;
 	s->seen = s->sustained = s->regressed = s->failed_again = false;
 	s->due_ns = e->now_ns + LOOK_NS;
+}
+
+void verify_start(struct engine *e, struct slot *s)
+{
+	verify_resume(e, s);
 	incident_set_state(e, s, INCIDENT_STATE_VERIFYING, "%s", s->plan.verify_text);
 }
 
@@ -166,6 +190,8 @@ void verify_watch(struct engine *e, struct slot *s)
 	const struct runbook *r = runbooks_find(e->config.runbooks, s->plan.runbook);
 	double value;
 
+	if (r && (s->stage == STAGE_ACT || e->now_ns < s->done_ns + r->verify.settle_s * NS_PER_S))
+		watch_worst(e, s, r);
 	if (!r || expectation_level(e, s, &r->verify.expect, 0, &value) != LEVEL_GOOD ||
 	    answers(e, s, 0) != LEVEL_GOOD)
 		s->healthy_since_ns = 0;
@@ -187,14 +213,16 @@ static void emit_verdict(struct engine *e, struct slot *s, enum verdict_result r
 {
 	struct record *r = engine_emit(e, s, RECORD_KIND_VERDICT);
 	struct verdict *v = &r->verdict;
-	char span[CLOCK_SPAN_MAX];
+	char span[CLOCK_SPAN_MAX], before[NARRATE_VALUE_MAX], after[NARRATE_VALUE_MAX];
 
 	v->result = result;
 	(void)str_copy(v->signal, sizeof(v->signal), s->verify_signal);
 	v->before = s->before;
 	v->after = s->after;
-	(void)snprintf(v->text, sizeof(v->text), "%s was %g, is %g; judged after %s",
-		       s->verify_signal, s->before, s->after,
+	(void)snprintf(v->text, sizeof(v->text), "%s was %s%s, is %s; judged after %s",
+		       s->verify_signal, narrate_value(v->signal, s->before, before),
+		       s->was_bad ? "" : " (not measured while it was bad)",
+		       narrate_value(v->signal, s->after, after),
 		       clock_format_span(e->now_ns - s->done_ns, span));
 	s->last_id = r->id;
 }
@@ -202,18 +230,22 @@ static void emit_verdict(struct engine *e, struct slot *s, enum verdict_result r
 static void resolve(struct engine *e, struct slot *s, const struct runbook *r)
 {
 	char subject[ENTITY_TEXT_MAX + RULE_NAME_MAX], noticed[CLOCK_SPAN_MAX];
-	char acted[CLOCK_SPAN_MAX], healthy[CLOCK_SPAN_MAX], lease[200] = "",
-							     reason[RECORD_TEXT_MAX];
+	char acted[CLOCK_SPAN_MAX], healthy[CLOCK_SPAN_MAX], after[NARRATE_VALUE_MAX];
+	char lease[200] = "", reason[RECORD_TEXT_MAX], was[NARRATE_VALUE_MAX + 16] = "";
 	const struct incident *i = &s->incident;
 
 	s->incident.healed_ns = s->healthy_since_ns ? s->healthy_since_ns : e->now_ns;
 	if (s->lease_s && s->revertible)
 		(void)snprintf(lease, sizeof(lease), " The change is %s.", s->plan.undo_text);
-	(void)snprintf(reason, sizeof(reason), "%s is %g for %u s and every alert is clear",
-		       s->verify_signal, s->after, r->verify.sustain_s);
+	(void)snprintf(reason, sizeof(reason), "%s is %s for %u s and every alert is clear",
+		       s->verify_signal, narrate_value(s->verify_signal, s->after, after),
+		       r->verify.sustain_s);
+	if (s->was_bad)
+		str_append(was, sizeof(was), " (it was %s)",
+			   narrate_value(s->verify_signal, s->before, after));
 	narrate(e, s, LOG_NOTICE, MESSAGE_ID_INCIDENT_RESOLVED,
-		"%s is healthy again: %s (it was %g). Noticed after %s, acted after %s, healthy after %s.%s",
-		narrate_subject(s, subject, sizeof(subject)), reason, s->before,
+		"%s is healthy again: %s%s. Noticed after %s, acted after %s, healthy after %s.%s",
+		narrate_subject(s, subject, sizeof(subject)), reason, was,
 		clock_format_span(i->detected_ns - s->onset_ns, noticed),
 		clock_format_span(i->acted_ns - s->onset_ns, acted),
 		clock_format_span(i->healed_ns - s->onset_ns, healthy), lease);

@@ -182,6 +182,42 @@ static void ignores_a_time_far_ahead(void **state)
 	assert_int_equal(engine_stats(e)->open, 1);
 }
 
+/* In the middle of a verdict: with the clock of before the restart it would stand at the wrong time. */
+static void tells_nothing_while_it_restores(void **state)
+{
+	_cleanup_(engine_freep) struct engine *one = with_incident(state), *two = new_engine(state);
+	struct command c;
+	ssize_t size;
+
+	one->slots[0].stage = STAGE_VERIFY;
+	size = engine_save(one, saved, sizeof(saved));
+	assert_int_equal(engine_restore(two, saved, (size_t)size, NOW_NS, NULL), 0);
+	assert_int_equal(two->slots[0].stage, STAGE_VERIFY);
+	assert_false(engine_next_command(two, &c));
+}
+
+static void an_attempt_never_goes_back_on_record(void **state)
+{
+	static const enum attempt_phase phases[] = { ATTEMPT_PHASE_SNAPSHOT, ATTEMPT_PHASE_CLAIMED,
+						     ATTEMPT_PHASE_SNAPSHOT,
+						     ATTEMPT_PHASE_APPLIED };
+	_cleanup_(engine_freep) struct engine *e = with_incident(state);
+	struct attempt_update u = { .attempt = { .key = "k", .action = "unit.start" } };
+	struct command c;
+	unsigned n = 0;
+
+	e->slots[0].stage = STAGE_ACT;
+	e->slots[0].counted = true;
+	for (size_t i = 0; i < ELEMENTSOF(phases); i++) {
+		u.attempt.phase = phases[i];
+		execute_update(e, &e->slots[0], &u);
+	}
+	while (engine_next_command(e, &c))
+		n += c.kind == COMMAND_EMIT && c.record.kind == RECORD_KIND_ATTEMPT;
+	assert_int_equal(n, 2);
+	assert_int_equal(e->slots[0].phase, ATTEMPT_PHASE_APPLIED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +232,8 @@ int main(void)
 		cmocka_unit_test(closes_what_is_no_longer_managed),
 		cmocka_unit_test(drops_and_counts_when_nobody_takes_its_commands),
 		cmocka_unit_test(ignores_a_time_far_ahead),
+		cmocka_unit_test(tells_nothing_while_it_restores),
+		cmocka_unit_test(an_attempt_never_goes_back_on_record),
 	};
 
 	return cmocka_run_group_tests(tests, brain_setup, brain_teardown);
