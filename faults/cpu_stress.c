@@ -208,8 +208,7 @@ static int clear(const struct fault_context *c, const void *state, size_t size, 
 	if (r == 0)
 		r = check_transient(c->bus, s->unit, reterr);
 	if (r == 0)
-		r = unitctl_run_job(c->bus, "StopUnit", s->unit, clock_boot_ns() + STOP_MAX_NS,
-				    reterr);
+		r = unitctl_stop_ours(c->bus, s->unit, clock_boot_ns() + STOP_MAX_NS, reterr);
 	return r < 0 ? r : 1;
 }
 

@@ -225,9 +225,9 @@ static int end_unit(void *bus, const char *key, struct err *reterr)
 		return r;
 	is_running = !str_equal(facts.active_state, "inactive") &&
 		     !str_equal(facts.active_state, "failed");
-	r = unitctl_run_job(bus, is_running ? "StopUnit" : "StartUnit", unit, deadline_ns, reterr);
-	if (r == 0 && !is_running)
-		r = unitctl_run_job(bus, "StopUnit", unit, deadline_ns, reterr);
+	r = is_running ? 0 : unitctl_run_job(bus, "StartUnit", unit, deadline_ns, reterr);
+	if (r == 0)
+		r = unitctl_stop_ours(bus, unit, deadline_ns, reterr);
 	return r == -EIO ? 0 : r;
 }
 

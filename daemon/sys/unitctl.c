@@ -11,6 +11,7 @@
 #define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
 #define UNIT_INTERFACE    "org.freedesktop.systemd1.Unit"
 #define PRIVATE_ADDRESS   "unix:path=/run/systemd/private"
+#define JOB_IN_THE_WAY    "org.freedesktop.systemd1.TransactionIsDestructive"
 #define IDLE_POLL_NS      (100 * NS_PER_MS)
 
 static void bus_error_done(sd_bus_error *e)
@@ -263,7 +264,7 @@ struct job {
 	char result[32];   /* of ours, when over */
 	char removed[128]; /* the last one removed while ours was not known */
 	char removed_result[32];
-	const char *unit;
+	const char *unit, *mode;
 };
 
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
@@ -291,13 +292,16 @@ static int queue_job(sd_bus *bus, const char *method, struct job *job, struct er
 	_cleanup_message_ sd_bus_message *reply = NULL;
 	const char *path = NULL;
 	int r = sd_bus_call_method(bus, MANAGER_NAME, MANAGER_PATH, MANAGER_INTERFACE, method, &e,
-				   &reply, "ss", job->unit, "replace");
+				   &reply, "ss", job->unit, job->mode);
 
 	if (r >= 0)
 		r = sd_bus_message_read(reply, "o", &path);
 	/* No answer is no refusal: it may have been queued. */
 	if (r == -ETIMEDOUT || r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE)
 		return err_set(reterr, -EINPROGRESS, "call %s of unit '%s': no answer from systemd",
+			       method, job->unit);
+	if (sd_bus_error_has_name(&e, JOB_IN_THE_WAY))
+		return err_set(reterr, -EBUSY, "%s of unit '%s': another job of it is queued",
 			       method, job->unit);
 	if (r < 0)
 		return call_error(reterr, r, &e, method, job->unit);
@@ -325,11 +329,10 @@ static int wait_job(sd_bus *bus, const struct job *job, uint64_t deadline_ns, st
 	return 0;
 }
 
-int unitctl_run_job(void *bus, const char *method, const char *unit, uint64_t deadline_ns,
-		    struct err *reterr)
+static int run_job(void *bus, const char *method, struct job job, uint64_t deadline_ns,
+		   struct err *reterr)
 {
 	_cleanup_(slot_unrefp) sd_bus_slot *slot = NULL;
-	struct job job = { .unit = unit };
 	int r = need_bus(bus, reterr);
 
 	if (r < 0)
@@ -337,16 +340,29 @@ int unitctl_run_job(void *bus, const char *method, const char *unit, uint64_t de
 	r = sd_bus_match_signal(bus, &slot, MANAGER_NAME, MANAGER_PATH, MANAGER_INTERFACE,
 				"JobRemoved", on_job_removed, &job);
 	if (r < 0)
-		return err_set(reterr, r, "watch jobs of unit '%s': %s", unit, strerror(-r));
+		return err_set(reterr, r, "watch jobs of unit '%s': %s", job.unit, strerror(-r));
 	r = queue_job(bus, method, &job, reterr);
 	if (r == 0)
 		r = wait_job(bus, &job, deadline_ns, reterr);
 	if (r < 0)
 		return r;
 	if (!str_equal(job.result, "done"))
-		return err_set(reterr, -EIO, "%s of unit '%s': job ended as '%s'", method, unit,
+		return err_set(reterr, -EIO, "%s of unit '%s': job ended as '%s'", method, job.unit,
 			       job.result);
 	return 0;
+}
+
+int unitctl_run_job(void *bus, const char *method, const char *unit, uint64_t deadline_ns,
+		    struct err *reterr)
+{
+	return run_job(bus, method, (struct job){ .unit = unit, .mode = "fail" }, deadline_ns,
+		       reterr);
+}
+
+int unitctl_stop_ours(void *bus, const char *unit, uint64_t deadline_ns, struct err *reterr)
+{
+	return run_job(bus, "StopUnit", (struct job){ .unit = unit, .mode = "replace" },
+		       deadline_ns, reterr);
 }
 
 int unitctl_wait_idle(void *bus, const char *unit, uint64_t deadline_ns, struct err *reterr)

@@ -42,11 +42,18 @@ DEFINE_CLEANUP(void *, unitctl_close);
 int unitctl_read(void *bus, const char *unit, struct unit_facts *ret,
 		 struct err *reterr) _warn_unused_;
 
-/* Queues a job ("StartUnit", "StopUnit", "RestartUnit", "ReloadUnit", mode replace) and waits until
- * systemd has removed it. Returns 0; -EIO with the job's result if it failed; -EINPROGRESS if it was not over by
- * deadline_ns or the connection was lost after the call; other -errno: nothing was queued. */
+/* Queues a job ("StartUnit", "StopUnit", "RestartUnit", "ReloadUnit") and waits until systemd has removed
+ * it. What somebody else has queued for the unit stands (mode fail): an administrator's stop is not overridden.
+ * Returns 0; -EBUSY: another job is in the way; -EIO with the job's result if it failed; -EINPROGRESS if
+ * it was not over by deadline_ns or the connection was lost after the call; other -errno: nothing was
+ * queued. */
 int unitctl_run_job(void *bus, const char *method, const char *unit, uint64_t deadline_ns,
 		    struct err *reterr) _warn_unused_;
+
+/* Stops a unit that we made ourselves, whatever is queued for it (mode replace): this is an undo. Returns
+ * as unitctl_run_job(), but for -EBUSY. */
+int unitctl_stop_ours(void *bus, const char *unit, uint64_t deadline_ns,
+		      struct err *reterr) _warn_unused_;
 
 /* Waits until no job of the unit is pending. Returns 0; -EINPROGRESS at the deadline; -errno. */
 int unitctl_wait_idle(void *bus, const char *unit, uint64_t deadline_ns,
