@@ -58,6 +58,13 @@ static bool is_unit(const char *component, size_t length, char ret[static ENTITY
 	return str_is_unit_name(ret);
 }
 
+static bool is_slice(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 6 && str_equal(name + n - 6, ".slice");
+}
+
 int cgroup_unit_from_path(const char *path, char ret[static ENTITY_NAME_MAX])
 {
 	char unit[ENTITY_NAME_MAX] = "";
@@ -69,7 +76,7 @@ int cgroup_unit_from_path(const char *path, char ret[static ENTITY_NAME_MAX])
 		if (is_unit(path, n, unit)) {
 			found = true;
 			(void)str_copy(ret, ENTITY_NAME_MAX, unit);
-			if (!strstr(unit, ".slice"))
+			if (!is_slice(unit))
 				return 0;
 		}
 		path += n;
@@ -181,18 +188,44 @@ struct pid_list {
 	size_t n, max;
 };
 
-static void parse_pids(const char *text, struct pid_list *list)
+/* Whole lines only. Returns how many bytes of text they were. */
+static size_t parse_pids(const char *text, struct pid_list *list)
 {
-	char *end = NULL;
+	const char *p = text, *end;
 
-	for (const char *p = text; list->n < list->max; p = end) {
-		unsigned long pid = strtoul(p, &end, 10);
+	for (; list->n < list->max && (end = strchr(p, '\n')); p = end + 1) {
+		unsigned long pid = strtoul(p, NULL, 10);
 
-		if (end == p)
-			break;
 		if (pid > 0 && pid <= INT_MAX)
 			list->v[list->n++] = (pid_t)pid;
 	}
+	return (size_t)(p - text);
+}
+
+/* Returns 0; -errno. */
+static int read_pids(int dir_fd, struct pid_list *list)
+{
+	_cleanup_close_ int fd = openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	char buf[4096] = "";
+	size_t used = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (list->n < list->max) {
+		ssize_t n = read(fd, buf + used, sizeof(buf) - 1 - used);
+		size_t taken;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		used += (size_t)n;
+		buf[used] = '\0';
+		taken = parse_pids(buf, list);
+		used -= taken;
+		memmove(buf, buf + taken, used);
+	}
+	return 0;
 }
 
 /* Is this entry a cgroup below? Control files are regular files. */
@@ -203,18 +236,14 @@ static bool is_child(const struct dirent *d)
 
 static int list_pids_below(int dir_fd, unsigned depth, struct pid_list *list)
 {
-	char buf[4096] = "";
 	_cleanup_closedir_ DIR *dir = NULL;
 	_cleanup_close_ int fd = -EBADF;
 	const struct dirent *d;
-	ssize_t n;
+	int r = read_pids(dir_fd, list);
 
 	/* EOPNOTSUPP: a threaded cgroup; its processes are listed in its parent. */
-	n = fd_read_file(dir_fd, "cgroup.procs", buf, sizeof(buf));
-	if (n < 0 && n != -EFBIG && n != -EOPNOTSUPP)
-		return (int)n;
-	buf[sizeof(buf) - 1] = '\0';
-	parse_pids(buf, list);
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r;
 	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir)
@@ -246,13 +275,6 @@ struct walk {
 	bool (*visit)(struct walk *w, int dir_fd);
 	char path[CGROUP_PATH_MAX];
 };
-
-static bool is_slice(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 6 && str_equal(name + n - 6, ".slice");
-}
 
 static bool walk_below(struct walk *w, int dir_fd, unsigned depth)
 {

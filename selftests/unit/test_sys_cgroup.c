@@ -77,6 +77,7 @@ static void names_the_unit_of_a_path(void **state)
 		{ "/init.scope", "init.scope" },
 		{ "/aiops.slice", "aiops.slice" },
 		{ "/a.slice/a-b.slice", "a-b.slice" },
+		{ "/system.slice/my.slicer.service/x.service", "my.slicer.service" },
 	};
 	char unit[ENTITY_NAME_MAX] = "";
 
@@ -167,6 +168,25 @@ static void lists_processes_of_all_below_within_the_bound(void **state)
 	assert_int_equal(cgroup_list_pids(fd, pids, 2), 2);
 }
 
+/* 10,000 is the first of five digits: lines of 6 bytes, of which no whole number fits a page. */
+static void lists_whole_numbers_of_a_list_longer_than_a_read(void **state)
+{
+	enum { COUNT = 2000 };
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t), fd = -EBADF;
+	static char text[COUNT * 6 + 1];
+	static pid_t pids[COUNT + 1];
+
+	text[0] = '\0';
+	for (int i = 0; i < COUNT; i++)
+		str_append(text, sizeof(text), "%d\n", 10000 + i);
+	tree_write(t, ROOT "system.slice/a.service/cgroup.procs", text);
+	fd = cgroup_open(root, "system.slice/a.service", NULL);
+	assert_int_equal(cgroup_list_pids(fd, pids, ELEMENTSOF(pids)), COUNT);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(pids[i], 10000 + i);
+}
+
 static void finds_a_unit_in_any_slice(void **state)
 {
 	const struct tree *t = *state;
@@ -226,6 +246,8 @@ int main(void)
 						tree_teardown),
 		cmocka_unit_test_setup_teardown(sums_io_over_devices, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(lists_processes_of_all_below_within_the_bound,
+						tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(lists_whole_numbers_of_a_list_longer_than_a_read,
 						tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(finds_a_unit_in_any_slice, tree_setup,
 						tree_teardown),
