@@ -15,10 +15,8 @@ static int check(const struct action_context *c, struct err *reterr)
 {
 	const char *unit = params_text(c->params, "unit");
 	struct unit_facts f;
-	int r = unitctl_read(c->bus, unit, &f, reterr);
+	int r = unitctl_check(c->bus, unit, &f, reterr);
 
-	if (r == 0)
-		r = unit_facts_check(&f, unit, reterr);
 	if (r < 0)
 		return r;
 	if (!str_equal(f.active_state, "failed")) {

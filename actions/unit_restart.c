@@ -23,34 +23,24 @@ static int check(const struct action_context *c, struct err *reterr)
 {
 	const char *unit = params_text(c->params, "unit");
 	struct unit_facts f;
-	int r = unitctl_read(c->bus, unit, &f, reterr);
+	int r = unitctl_check(c->bus, unit, &f, reterr);
 
-	if (r == 0)
-		r = unit_facts_check(&f, unit, reterr);
 	if (r < 0)
 		return r;
 	if (f.refuse_manual_start || f.refuse_manual_stop)
 		return err_set(reterr, -EPERM, "restart unit '%s': it refuses manual start or stop",
 			       unit);
-	if (str_equal(f.active_state, "activating") || str_equal(f.active_state, "deactivating"))
-		return err_set(reterr, -EBUSY, "restart unit '%s': systemd has it in state %s (%s)",
-			       unit, f.active_state, f.sub_state);
-	if (!c->by_person && unit_facts_is_at_rest(&f))
-		return err_set(reterr, -EPERM, "restart unit '%s': it was stopped in order", unit);
-	return 0;
+	return unit_facts_check_start(&f, unit, c->by_person, reterr);
 }
 
 static int snapshot(const struct action_context *c, void *undo, struct err *reterr)
 {
 	struct before b = { 0 };
-	struct unit_facts f;
-	int r = unitctl_read(c->bus, params_text(c->params, "unit"), &f, reterr);
+	int r = unitctl_read_invocation(c->bus, params_text(c->params, "unit"), b.invocation_id,
+					reterr);
 
-	if (r < 0)
-		return r;
-	(void)str_copy(b.invocation_id, sizeof(b.invocation_id), f.invocation_id);
 	memcpy(undo, &b, sizeof(b));
-	return sizeof(b);
+	return r < 0 ? r : (int)sizeof(b);
 }
 
 static int apply(const struct action_context *c, struct err *reterr)
@@ -70,23 +60,11 @@ static int apply(const struct action_context *c, struct err *reterr)
 
 static int verify(const struct action_context *c, struct err *reterr)
 {
-	const char *unit = params_text(c->params, "unit");
-	struct unit_facts f;
 	struct before b;
-	int r = unitctl_wait_idle(c->bus, unit, c->deadline_ns, reterr);
 
-	if (r == 0)
-		r = unitctl_read(c->bus, unit, &f, reterr);
-	if (r < 0)
-		return r;
 	memcpy(&b, c->undo, sizeof(b));
-	if (str_equal(f.invocation_id, b.invocation_id))
-		return err_set(reterr, -ENOENT, "verify restart of unit '%s': it was not restarted",
-			       unit);
-	if (!unit_facts_is_active(&f) && !unit_facts_is_at_rest(&f))
-		return err_set(reterr, -EIO, "verify restart of unit '%s': it is %s (%s)", unit,
-			       f.active_state, f.result[0] ? f.result : f.sub_state);
-	return 0;
+	return unitctl_verify_start(c->bus, params_text(c->params, "unit"), b.invocation_id,
+				    c->deadline_ns, reterr);
 }
 
 const struct action_ops action_unit_restart = {

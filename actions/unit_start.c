@@ -23,10 +23,8 @@ static int check(const struct action_context *c, struct err *reterr)
 {
 	const char *unit = params_text(c->params, "unit");
 	struct unit_facts f;
-	int r = unitctl_read(c->bus, unit, &f, reterr);
+	int r = unitctl_check(c->bus, unit, &f, reterr);
 
-	if (r == 0)
-		r = unit_facts_check(&f, unit, reterr);
 	if (r < 0)
 		return r;
 	if (unit_facts_is_active(&f)) {
@@ -36,32 +34,22 @@ static int check(const struct action_context *c, struct err *reterr)
 	if (f.refuse_manual_start)
 		return err_set(reterr, -EPERM, "start unit '%s': it has RefuseManualStart=yes",
 			       unit);
-	if (str_equal(f.active_state, "activating") || str_equal(f.active_state, "deactivating"))
-		return err_set(reterr, -EBUSY, "start unit '%s': systemd has it in state %s (%s)",
-			       unit, f.active_state, f.sub_state);
 	/* An administrator's own repair is a oneshot. */
-	if (!c->by_person && unit_facts_is_at_rest(&f) && !unit_facts_is_runnable(&f))
-		return err_set(reterr, -EPERM, "start unit '%s': it was stopped in order", unit);
-	return 0;
+	return unit_facts_check_start(&f, unit, c->by_person || unit_facts_is_runnable(&f), reterr);
 }
 
 static int snapshot(const struct action_context *c, void *undo, struct err *reterr)
 {
 	struct undo u = { 0 };
-	struct unit_facts f;
-	int r = unitctl_read(c->bus, params_text(c->params, "unit"), &f, reterr);
+	int r = unitctl_read_invocation(c->bus, params_text(c->params, "unit"), u.before, reterr);
 
-	if (r < 0)
-		return r;
-	(void)str_copy(u.before, sizeof(u.before), f.invocation_id);
 	memcpy(undo, &u, sizeof(u));
-	return sizeof(u);
+	return r < 0 ? r : (int)sizeof(u);
 }
 
 static int apply(const struct action_context *c, struct err *reterr)
 {
 	const char *unit = params_text(c->params, "unit");
-	struct unit_facts f;
 	struct undo u;
 	int r;
 
@@ -73,35 +61,21 @@ static int apply(const struct action_context *c, struct err *reterr)
 	r = unitctl_run_job(c->bus, "StartUnit", unit, c->deadline_ns, reterr);
 	if (r < 0)
 		return r;
-	r = unitctl_read(c->bus, unit, &f, reterr);
+	r = unitctl_read_invocation(c->bus, unit, u.started, reterr);
 	if (r < 0)
 		return err_set(reterr, -EINPROGRESS,
 			       "start unit '%s': started, then its state could not be read", unit);
-	(void)str_copy(u.started, sizeof(u.started), f.invocation_id);
 	str_append(c->text, c->text_size, "started '%s'", unit);
 	return c->record(c, &u, sizeof(u), reterr);
 }
 
 static int verify(const struct action_context *c, struct err *reterr)
 {
-	const char *unit = params_text(c->params, "unit");
-	struct unit_facts f;
 	struct undo u;
-	int r = unitctl_wait_idle(c->bus, unit, c->deadline_ns, reterr);
 
-	if (r == 0)
-		r = unitctl_read(c->bus, unit, &f, reterr);
-	if (r < 0)
-		return r;
 	memcpy(&u, c->undo, sizeof(u));
-	if (str_equal(f.invocation_id, u.before))
-		return err_set(reterr, -ENOENT, "verify start of unit '%s': it was not started",
-			       unit);
-	/* A oneshot that ran to its good end has done what a start means. */
-	if (!unit_facts_is_active(&f) && !unit_facts_is_at_rest(&f))
-		return err_set(reterr, -EIO, "verify start of unit '%s': it is %s (%s)", unit,
-			       f.active_state, f.result[0] ? f.result : f.sub_state);
-	return 0;
+	return unitctl_verify_start(c->bus, params_text(c->params, "unit"), u.before,
+				    c->deadline_ns, reterr);
 }
 
 static int revert(const struct action_context *c, const void *undo, size_t undo_size,

@@ -22,10 +22,8 @@ static int check(const struct action_context *c, struct err *reterr)
 {
 	const char *unit = params_text(c->params, "unit");
 	struct unit_facts f;
-	int r = unitctl_read(c->bus, unit, &f, reterr);
+	int r = unitctl_check(c->bus, unit, &f, reterr);
 
-	if (r == 0)
-		r = unit_facts_check(&f, unit, reterr);
 	if (r < 0)
 		return r;
 	if (unit_facts_is_down(&f)) {
@@ -35,23 +33,17 @@ static int check(const struct action_context *c, struct err *reterr)
 	if (f.refuse_manual_start || f.refuse_manual_stop)
 		return err_set(reterr, -EPERM, "stop unit '%s': it refuses manual start or stop",
 			       unit);
-	if (str_equal(f.active_state, "activating") || str_equal(f.active_state, "deactivating"))
-		return err_set(reterr, -EBUSY, "stop unit '%s': systemd has it in state %s (%s)",
-			       unit, f.active_state, f.sub_state);
-	return unitctl_check_stops_alone(c->bus, unit, reterr);
+	r = unit_facts_check_settled(&f, unit, reterr);
+	return r < 0 ? r : unitctl_check_stops_alone(c->bus, unit, reterr);
 }
 
 static int snapshot(const struct action_context *c, void *undo, struct err *reterr)
 {
 	struct undo u = { 0 };
-	struct unit_facts f;
-	int r = unitctl_read(c->bus, params_text(c->params, "unit"), &f, reterr);
+	int r = unitctl_read_invocation(c->bus, params_text(c->params, "unit"), u.stopped, reterr);
 
-	if (r < 0)
-		return r;
-	(void)str_copy(u.stopped, sizeof(u.stopped), f.invocation_id);
 	memcpy(undo, &u, sizeof(u));
-	return sizeof(u);
+	return r < 0 ? r : (int)sizeof(u);
 }
 
 static int apply(const struct action_context *c, struct err *reterr)

@@ -84,6 +84,28 @@ int unit_facts_check_idle(const struct unit_facts *f, const char *unit,
 int unit_facts_check(const struct unit_facts *f, const char *unit,
 		     struct err *reterr) _warn_unused_;
 
+/* Reads a unit and checks it so: what every action on a unit begins with. Returns 0; as above. */
+int unitctl_check(void *bus, const char *unit, struct unit_facts *ret,
+		  struct err *reterr) _warn_unused_;
+
+/* Refuses a unit that systemd starts or stops right now. Returns 0; -EBUSY. Pure. */
+int unit_facts_check_settled(const struct unit_facts *f, const char *unit,
+			     struct err *reterr) _warn_unused_;
+
+/* May it be started or restarted now? Not while systemd itself does, and what was stopped in order
+ * only if even_stopped. Returns 0; -EBUSY, -EPERM. Pure. */
+int unit_facts_check_start(const struct unit_facts *f, const char *unit, bool even_stopped,
+			   struct err *reterr) _warn_unused_;
+
+/* The id of its present or last start, "" before the first. Returns 0; -errno. */
+int unitctl_read_invocation(void *bus, const char *unit, char ret[static STR_HEX128_MAX],
+			    struct err *reterr) _warn_unused_;
+
+/* Waits until no job is pending: was it started since the invocation `before`, and is it up or done?
+ * Returns 0; -ENOENT: it was not started; -EIO: it is dead again; -EINPROGRESS; -errno. */
+int unitctl_verify_start(void *bus, const char *unit, const char *before, uint64_t deadline_ns,
+			 struct err *reterr) _warn_unused_;
+
 static inline bool unit_facts_is_active(const struct unit_facts *f)
 {
 	return str_equal(f->active_state, "active") || str_equal(f->active_state, "reloading");
