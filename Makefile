@@ -82,7 +82,7 @@ MODE_CFLAGS := $(HARDEN)
 endif
 
 PKGS := libsystemd libbpf libcurl libnl-3.0 libnl-route-3.0 json-c libseccomp libmicrohttpd \
-	sqlite3 yaml-0.1 smartcols libcap-ng libcrypto
+	sqlite3 yaml-0.1 smartcols libcap-ng libcrypto libpq
 # Third-party headers are system headers: our warnings are for our code.
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null))
 
@@ -177,7 +177,7 @@ reg_dir_gateway_probe := daemon/gateway/probes
 reg_kind = $(lastword $(subst _, ,$1))
 reg_header = $(if $(filter verb,$1),ctl/verb.h,ops/$(call reg_kind,$1).h)
 
-LIB_SRC := $(sort $(wildcard daemon/*/*.c daemon/*/*/*.c actions/*.c faults/*.c))
+LIB_SRC := $(sort $(wildcard daemon/*/*.c daemon/*/*/*.c actions/*.c faults/*.c selftests/target/app/*.c))
 LIB_DIRS := $(sort $(patsubst %/,%,$(dir $(LIB_SRC))))
 MAIN_SRC := $(sort $(wildcard daemon/*.c))
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
@@ -400,6 +400,7 @@ test_dirs_gateway := daemon/gateway $(dirs_aiops-gateway) $(core_aiops-gateway)
 test_dirs_step := daemon/step actions $(ROOT_DIRS)
 test_dirs_ctl := daemon/ctl $(CORE_DIRS)
 test_dirs_verb := daemon/ctl $(CORE_DIRS)
+test_dirs_target := selftests/target/app daemon/gateway $(ROOT_DIRS)
 test_kind = $(word 2,$(subst _, ,$(basename $(notdir $1))))
 test_dirs = $(or $(test_dirs_$(call test_kind,$1)),$(TEST_DIRS))
 LINKS := $(shell awk '/\/\* links:/ { f = FILENAME; sub(/.*\//, "", f); sub(/\.c$$/, "", f); \
@@ -426,9 +427,10 @@ $(BUILD)/trace/replay: $(TRACE_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/registry_rule.o \
 		$(call archives,$(test_dirs_engine))
 	$(link) $(call pkg_libs,json-c yaml-0.1)
 
+TARGET_DIRS := selftests/target/app daemon/gateway daemon/sys daemon/base
 define target_rule
-$(BUILD)/target/$(call target_name,$1): $(OBJ)/$(1:.c=.o) $(call archives,daemon/base)
-	$$(link) $$(call pkg_libs,libsystemd libmicrohttpd)
+$(BUILD)/target/$(call target_name,$1): $(OBJ)/$(1:.c=.o) $(call archives,$(TARGET_DIRS))
+	$$(link) $$(call pkg_libs,libsystemd libmicrohttpd json-c libpq libcurl libcrypto)
 endef
 $(foreach s,$(TARGET_SRC),$(eval $(call target_rule,$s)))
 
@@ -455,9 +457,9 @@ install: all
 	@$(foreach n,1 5 7 8,$(call put,$(mandir)/man$n,$(sort $(wildcard packaging/man/*.$n)),0644) &&) :
 	@$(foreach s,bash zsh fish,$(call put,$($scompletiondir),$(sort $(wildcard packaging/completion/$s/*)),0644) &&) :
 
-# The sandbox stack to break; its own package.
+# The sandbox to break; its own package. Only what needs no database.
 install-target: all
-	@$(call put,$(targetlibexecdir),$(TARGETS),0755)
+	@$(call put,$(targetlibexecdir),$(BUILD)/target/aiops-target-api,0755)
 	@$(call put,$(unitdir),$(call unit_files,selftests/target),0644)
 	@$(foreach d,$(TARGET_CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
 
