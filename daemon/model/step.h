@@ -15,7 +15,8 @@
  *               appends a line for each phase, or the executor that revokes what was never begun
  *   KEY.result  what became of it: struct step_result, written once by the step or its settle
  *
- * and PATH_UNDO_DIR/KEY, struct undo_record, root's alone, written before anything is changed. */
+ * and root's alone: PATH_UNDO_DIR/KEY, struct undo_record, written before anything is changed, and
+ * PATH_UNDO_DIR/ledger, what was done since boot. */
 
 #define STEP_VERSION   1
 #define STEP_CLAIM_MAX 1024 /* bytes; a step writes fewer than 12 lines of fewer than 40 */
@@ -28,6 +29,7 @@ enum step_kind {
 	STEP_KIND_BUDGET,
 	STEP_KIND_STATE,
 	STEP_KIND_AUDIT,
+	STEP_KIND_LEDGER, /* root's own */
 };
 
 enum step_op {

@@ -193,7 +193,9 @@ static int run_apply(struct step *s, struct err *reterr)
 				   r < 0 ? err_text(&why) : NULL, reterr);
 	}
 	undo_prune(s);
-	r = take_snapshot(s, &why);
+	r = ledger_spend(s, &why);
+	if (r == 0)
+		r = take_snapshot(s, &why);
 	if (r < 0) {
 		if (s->has_undo)
 			undo_remove(s, s->key);
@@ -217,6 +219,15 @@ int step_run_revert(struct step *s, struct err *reterr)
 	return step_finish(s, ATTEMPT_PHASE_DONE, 0, NULL, reterr);
 }
 
+/* The claim says so, too, but it lies where the executor may remove it. From here on an undo record of
+ * this key is ours. */
+static int check_key_is_new(const struct step *s, struct err *reterr)
+{
+	int r = ledger_knows(s, reterr);
+
+	return r > 0 ? err_set(reterr, -EEXIST, "take key '%s': it was used before", s->key) : r;
+}
+
 int step_run(struct step *s, struct err *reterr)
 {
 	struct err why = { 0 };
@@ -225,6 +236,8 @@ int step_run(struct step *s, struct err *reterr)
 	if (r <= 0)
 		return r;
 	r = validate_record(s, &why);
+	if (r == 0 && s->record.op == STEP_OP_APPLY)
+		r = check_key_is_new(s, &why);
 	if (r < 0)
 		return step_finish(s, ATTEMPT_PHASE_FAILED, r, err_text(&why), reterr);
 	return s->record.op == STEP_OP_REVERT ? step_run_revert(s, reterr) : run_apply(s, reterr);

@@ -13,7 +13,6 @@
 
 static int settle_nothing_changed(struct step *s, const char *text, struct err *reterr)
 {
-	undo_remove(s, s->key);
 	return step_finish(s, ATTEMPT_PHASE_FAILED, -EINTR, text, reterr);
 }
 
@@ -107,9 +106,13 @@ static int settle_claimed(struct step *s, enum step_phase phase, struct err *ret
 	if (r == 0 && s->record.op == STEP_OP_REVERT)
 		return settle_revert(s, phase, reterr);
 	switch (phase) {
-	case STEP_PHASE_CLAIMED:
 	case STEP_PHASE_CHECKED:
 	case STEP_PHASE_SNAPSHOT:
+		/* Before CHECKED it would be an earlier one's: the key was used before. */
+		undo_remove(s, s->key);
+		return settle_nothing_changed(s, "the step was killed before it changed anything",
+					      reterr);
+	case STEP_PHASE_CLAIMED:
 		return settle_nothing_changed(s, "the step was killed before it changed anything",
 					      reterr);
 	case STEP_PHASE_APPLYING:

@@ -20,6 +20,7 @@ struct step {
 	bool has_undo;
 	const struct action_ops *ops;
 	struct action_context context;
+	uint32_t per_host_per_hour; /* the policy's, once it was read */
 	uint64_t span_max_ns; /* bounds an action's own timeout_ms: settle has less time than run */
 	void *bus;
 	struct step_result result;
@@ -50,7 +51,13 @@ int claim_take_over(struct step *s, struct err *reterr) _warn_unused_;
 /* Puts a phase on record; what it announces must not begin if this fails. Returns 0; -errno. */
 int claim_write(const struct step *s, enum step_phase phase, struct err *reterr) _warn_unused_;
 
-/* undo.c: all of PATH_UNDO_DIR. Returns 0; -EEXIST: KEY was carried out before; -errno. */
+/* ledger.c: what was done since boot, root's own. Notes KEY. Returns 0; -EEXIST: KEY was noted before;
+ * -EDQUOT: more than an honest executor would ask for; other -errno: then nothing may be done. */
+int ledger_spend(const struct step *s, struct err *reterr) _warn_unused_;
+/* Was KEY ever noted, or is there an undo record of it? Returns 1, 0; -errno. */
+int ledger_knows(const struct step *s, struct err *reterr) _warn_unused_;
+
+/* undo.c: the records in PATH_UNDO_DIR. Returns 0; -EEXIST: KEY was carried out before; -errno. */
 int undo_create(struct step *s, const void *data, size_t size, struct err *reterr) _warn_unused_;
 /* Of the attempt key, into s->undo. Returns 1; 0 if there is none; -EBADMSG; -errno. */
 int undo_read(struct step *s, const char *key, struct err *reterr) _warn_unused_;

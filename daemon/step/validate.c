@@ -53,6 +53,7 @@ static int check_policy(struct step *s, const char *unit, struct err *reterr)
 	struct decision decision = { 0 };
 	int r = policy_load(s->root_fd, &policy, reterr);
 
+	s->per_host_per_hour = policy.limits.per_host_per_hour;
 	if (r == 0)
 		r = services_load_trusted(s->root_fd, &services, reterr);
 	if (r == 0)

@@ -325,6 +325,103 @@ static void changes_nothing_without_an_undo_record(void **state)
 	assert_true(has_undo(*state, KEY));
 }
 
+static void forget(const struct tree *tree, const char *suffix)
+{
+	char path[64] = "run/steps/";
+
+	str_append(path, sizeof(path), "%s%s", KEY, suffix);
+	(void)unlinkat(tree->fd, path, 0);
+}
+
+/* What an executor that is another's by now may do in its own directory. */
+static void takes_no_key_twice_though_its_claim_is_gone(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	/* Its undo record goes when it is done: only the ledger remembers. */
+	assert_int_equal(run(*state, "test.once", STEP_OP_APPLY).phase, ATTEMPT_PHASE_DONE);
+	assert_false(has_undo(*state, KEY));
+	forget(*state, ".claim");
+	forget(*state, ".result");
+	host.value = 0;
+	result = run(*state, "test.once", STEP_OP_APPLY);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
+	assert_int_equal(result.error, -EEXIST);
+	assert_non_null(strstr(result.text, "it was used before"));
+	assert_int_equal(host.n_applied, 1);
+}
+
+static void keeps_the_undo_record_of_a_key_that_is_settled_again(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	assert_int_equal(run(*state, "test.add", STEP_OP_APPLY).phase, ATTEMPT_PHASE_DONE);
+	assert_true(has_undo(*state, KEY));
+	forget(*state, ".claim");
+	forget(*state, ".result");
+	assert_int_equal(call(*state, step_settle, &result), 1);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
+	assert_true(has_undo(*state, KEY));
+	/* Killed right after it was claimed again. */
+	forget(*state, ".result");
+	assert_int_equal(call(*state, step_settle, &result), 1);
+	assert_true(has_undo(*state, KEY));
+}
+
+/* One of each key, as a taken-over executor would; returns the first that is refused. */
+static unsigned run_until_refused(const struct tree *tree, struct step_result *ret)
+{
+	for (unsigned n = 0; n < 100; n++) {
+		char key[STR_HEX128_MAX] = "";
+		struct step_record record = make_record("test.once", STEP_OP_APPLY);
+		struct step s;
+
+		str_append(key, sizeof(key), "%032x", n);
+		(void)str_copy(record.key, sizeof(record.key), key);
+		host.value = 0;
+		open_step(&s, tree, key);
+		assert_int_equal(sealed_write(s.steps_fd, key, &record, sizeof(record),
+					      STEP_KIND_RECORD, STEP_VERSION, NULL),
+				 0);
+		assert_int_equal(step_run(&s, NULL), 1);
+		*ret = s.result;
+		step_done(&s);
+		if (ret->phase != ATTEMPT_PHASE_DONE)
+			return n;
+	}
+	return 0;
+}
+
+static void does_no_more_in_an_hour_than_twice_what_the_policy_gives(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	assert_int_equal(run_until_refused(*state, &result), 20);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
+	assert_int_equal(result.error, -EDQUOT);
+	assert_int_equal(host.n_applied, 20);
+}
+
+static void does_nothing_when_it_cannot_know_what_was_done_but_undoes(void **state)
+{
+	struct step_result result;
+
+	need_root();
+	tree_write(*state, "run/undo/ledger", "torn");
+	assert_int_equal(run(*state, "test.add", STEP_OP_APPLY).phase, ATTEMPT_PHASE_FAILED);
+	assert_int_equal(host.n_applied, 0);
+	forget(*state, ".claim");
+	forget(*state, ".result");
+	write_undo(*state, OTHER, "test.add", 0);
+	host.value = 1;
+	result = run(*state, "", STEP_OP_REVERT);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
+	assert_int_equal(host.value, 0);
+}
+
 /* What the record says and the root-owned policy does not want, whatever the executor thinks of it. */
 static void refuses_what_it_must_not_believe(void **state)
 {
@@ -585,6 +682,10 @@ int main(void)
 		TEST(undoes_what_failed_halfway),
 		TEST(says_unknown_only_of_what_it_cannot_know),
 		TEST(changes_nothing_without_an_undo_record),
+		TEST(takes_no_key_twice_though_its_claim_is_gone),
+		TEST(keeps_the_undo_record_of_a_key_that_is_settled_again),
+		TEST(does_no_more_in_an_hour_than_twice_what_the_policy_gives),
+		TEST(does_nothing_when_it_cannot_know_what_was_done_but_undoes),
 		TEST(refuses_what_it_must_not_believe),
 		TEST(refuses_what_is_late_of_another_boot_or_another_name),
 		TEST(refuses_without_a_policy_it_may_trust_but_undoes),
