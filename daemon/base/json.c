@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static inline void tokener_freep(struct json_tokener **t)
 struct scan {
 	const char *text;
 	size_t length, at;
+	bool allows_nul;
 	size_t n_members;    /* outside strings there is one ':' for each member of an object */
 	const char *problem; /* the first, at .at */
 };
@@ -31,7 +33,8 @@ static void scan_string(struct scan *s)
 			s->problem = "a control character in a string";
 		else if (s->text[s->at] != '\\')
 			continue;
-		else if (s->length - s->at >= 6 && memcmp(s->text + s->at, "\\u0000", 6) == 0)
+		else if (!s->allows_nul && s->length - s->at >= 6 &&
+			 memcmp(s->text + s->at, "\\u0000", 6) == 0)
 			s->problem = "a NUL in a string";
 		else
 			s->at++;
@@ -81,9 +84,10 @@ static void count_tree(struct json_object *o, struct count *c)
 	}
 }
 
-static int check_strict(const char *text, size_t length, struct json_object *o, struct err *reterr)
+static int check_strict(const char *text, size_t length, struct json_object *o, bool allows_nul,
+			struct err *reterr)
 {
-	struct scan s = { .text = text, .length = length };
+	struct scan s = { .text = text, .length = length, .allows_nul = allows_nul };
 	struct count c = { 0 };
 
 	scan_text(&s);
@@ -138,24 +142,36 @@ static int tokenize(const char *text, size_t length, struct json_object **ret, s
 	return 0;
 }
 
-int json_parse(const char *text, size_t length, struct json_object **ret, struct err *reterr)
+static int parse(const char *text, size_t length, bool allows_nul, struct json_object **ret,
+		 struct err *reterr)
 {
 	_cleanup_json_ struct json_object *o = NULL;
-	int r;
+	int r = tokenize(text, length, &o, reterr);
 
+	if (r == 0)
+		r = check_strict(text, length, o, allows_nul, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(o);
+	return 0;
+}
+
+int json_parse(const char *text, size_t length, struct json_object **ret, struct err *reterr)
+{
 	if (length > JSON_TEXT_MAX)
 		return err_set(reterr, -E2BIG, "parse JSON: longer than %d bytes", JSON_TEXT_MAX);
 	if (!str_is_clean_text(text, length))
 		return err_set(reterr, -EBADMSG,
 			       "parse JSON: not UTF-8, or a control character in it");
-	r = tokenize(text, length, &o, reterr);
-	if (r < 0)
-		return r;
-	r = check_strict(text, length, o, reterr);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(o);
-	return 0;
+	return parse(text, length, false, ret, reterr);
+}
+
+int json_parse_answer(const char *text, size_t length, size_t max_bytes, struct json_object **ret,
+		      struct err *reterr)
+{
+	if (length > max_bytes || length > INT_MAX)
+		return err_set(reterr, -E2BIG, "parse JSON: longer than %zu bytes", max_bytes);
+	return parse(text, length, true, ret, reterr);
 }
 
 int json_add(struct json_object *o, const char *key, struct json_object *value)

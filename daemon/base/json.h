@@ -23,6 +23,11 @@ static inline void json_putp(struct json_object **o)
 int json_parse(const char *text, size_t length, struct json_object **ret,
 	       struct err *reterr) _warn_unused_;
 
+/* The same of what a server of this host answers: up to max_bytes, and its strings may hold control
+ * characters (a program's output); json_get_string() then gives the part before a NUL. */
+int json_parse_answer(const char *text, size_t length, size_t max_bytes, struct json_object **ret,
+		      struct err *reterr) _warn_unused_;
+
 /* Adders that drop nothing silently: each returns 0 or -ENOMEM. Strings are cleaned by str_escape
  * where they are not clean UTF-8. */
 int json_add_string(struct json_object *o, const char *key, const char *value);
