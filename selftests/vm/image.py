@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The guest's disk: Debian made by mmdebstrap, without a loop device, cached by its inputs."""
+"""The guests' disks: Debian made by mmdebstrap, without a loop device, cached by their inputs."""
 
+import collections
 import hashlib
 import os
 import pathlib
@@ -10,8 +11,13 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 SUITE = "bookworm"
-DISK_BYTES = 4 << 30
 KEPT_IMAGES = 2
+# Guests that differ in what is installed. packages: files with Debian's names; debs: ours; setup:
+# scripts that run after them.
+Flavour = collections.namedtuple("Flavour", "name packages debs setup memory_mib disk_bytes")
+BASE = Flavour("base", ["guest-packages"], ["aiops-agent", "aiops-target"], ["setup"], 1024, 4 << 30)
+STACK = Flavour("stack", ["guest-packages", "guest-packages-stack"],
+                [*BASE.debs, "aiops-target-stack"], ["setup", "setup-stack"], 2048, 8 << 30)
 # mmdebstrap leaves it "uninitialized", which would make the first boot a first boot.
 MACHINE_ID = "a105" * 8
 # What fires on its own and would show up as a difference that nobody made.
@@ -25,14 +31,15 @@ MASKED_UNITS = """
 NEEDED_MODULES = ["sch_netem", "ifb", "act_mirred", "cls_fw", "cls_bpf", "sch_ingress", "dummy"]
 
 
-def packages():
-    lines = (HERE / "guest-packages").read_text().splitlines()
-    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+def packages(flavour):
+    lines = [line.split("#")[0].strip() for name in flavour.packages
+             for line in (HERE / name).read_text().splitlines()]
+    return [line for line in lines if line]
 
 
-def input_hash():
+def input_hash(flavour):
     digest = hashlib.sha256()
-    files = [HERE / "image.py", HERE / "guest-packages"]
+    files = [HERE / "image.py", *(HERE / name for name in flavour.packages)]
     files += sorted(p for p in (HERE / "guest-files").rglob("*") if p.is_file())
     for path in files:
         digest.update(str(path.relative_to(HERE)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -58,8 +65,9 @@ def apt_options():
     return [line for line in dump.splitlines() if wanted.match(line) and '""' not in line]
 
 
-def mmdebstrap_argv(root, sources):
-    argv = ["mmdebstrap", "--verbose", "--variant=important", f"--include={','.join(packages())}",
+def mmdebstrap_argv(flavour, root, sources):
+    argv = ["mmdebstrap", "--verbose", "--variant=important",
+            f"--include={','.join(packages(flavour))}",
             "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*",
             f'--essential-hook=cp -rT {HERE}/guest-files "$1"',
@@ -91,40 +99,40 @@ def check_modules(root):
         raise RuntimeError(f"check guest kernel: modules {', '.join(missing)} are missing")
 
 
-def build(into, progress):
+def build(flavour, into, progress):
     work = into.with_name(into.name + ".part")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     root, sources, log = work / "root", work / "sources.list", work / "build.log"
     sources.write_text(apt_sources())
-    with progress.step("debian: download and unpack"):
-        run_logged(mmdebstrap_argv(root, sources), log, progress)
+    with progress.step(f"debian ({flavour.name}): download and unpack"):
+        run_logged(mmdebstrap_argv(flavour, root, sources), log, progress)
     check_modules(root)
-    with progress.step("debian: make the disk"):
+    with progress.step(f"debian ({flavour.name}): make the disk"):
         (root / "etc/machine-id").write_text(MACHINE_ID + "\n")
         shutil.copy(next(root.glob("boot/vmlinuz-*")), work / "vmlinuz")
         shutil.copy(next(root.glob("boot/initrd.img-*")), work / "initrd")
         with open(work / "root.raw", "wb") as disk:
-            disk.truncate(DISK_BYTES)
+            disk.truncate(flavour.disk_bytes)
         run_logged(["/sbin/mkfs.ext4", "-q", "-F", "-L", "root", "-d", str(root),
                     str(work / "root.raw")], log, progress)
         shutil.rmtree(root)
     work.rename(into)
 
 
-def prune(cache):
-    images = [p for p in cache.glob("image-*") if p.is_dir()]
+def prune(cache, flavour):
+    images = [p for p in cache.glob(f"{flavour.name}-*") if p.is_dir()]
     images.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     for old in images[KEPT_IMAGES:]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def ensure(cache, progress):
+def ensure(cache, flavour, progress):
     """The folder with root.raw, vmlinuz and initrd; built if its inputs changed."""
-    into = cache / f"image-{input_hash()}"
+    into = cache / f"{flavour.name}-{input_hash(flavour)}"
     if not (into / "root.raw").exists():
         cache.mkdir(parents=True, exist_ok=True)
-        build(into, progress)
+        build(flavour, into, progress)
     os.utime(into)
-    prune(cache)
+    prune(cache, flavour)
     return into

@@ -10,7 +10,6 @@ import time
 
 from qmp import Agent, ChannelError, Monitor
 
-MEMORY_MIB = 1024
 CPUS = 2
 GUEST_HTTP_PORT = 8080
 KVM_TRIAL_S = 8
@@ -71,9 +70,10 @@ def acceleration(cache, image, progress):
 class Machine:
     """A disk with its snapshots, and the process that serves it."""
 
-    def __init__(self, image, accel):
+    def __init__(self, image, accel, memory_mib):
         self.image = image
         self.accel = accel
+        self.memory_mib = memory_mib
         self.disk = image / f"machine-{accel}.qcow2"
         self.console = image / "console.log"
         self.process = None
@@ -147,7 +147,7 @@ class Machine:
         return [
             "setpriv", "--pdeathsig", "KILL",  # dies with the runner
             "qemu-system-x86_64", "-machine", "pc", *ACCELERATION[self.accel],
-            "-smp", str(CPUS), "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none",
+            "-smp", str(CPUS), "-m", str(self.memory_mib), "-nodefaults", "-display", "none",
             "-rtc", "base=utc,clock=vm", *kernel_argv(self.image), "-append", KERNEL_LINE,
             "-drive", f"file={self.disk},if=virtio,format=qcow2,discard=unmap,cache=writeback",
             "-netdev", f"user,id=net,restrict=on,hostfwd={forward}",

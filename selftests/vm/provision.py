@@ -75,7 +75,7 @@ def install(guest, debs):
     guest.run(["sync"])
 
 
-def make_ready(machine, booted, name, debs, setup, progress):
+def make_ready(machine, booted, name, debs, scripts, progress):
     guest = Guest(machine)
     machine.restore(booted)
     guest.run(["date", "-s", f"@{time.time():.0f}"])
@@ -83,8 +83,8 @@ def make_ready(machine, booted, name, debs, setup, progress):
         with progress.step(f"guest: install {', '.join(deb.name for deb in debs)}"[:60]):
             install(guest, debs)
     with progress.step("guest: set up and settle"):
-        if setup:
-            guest.run(["/bin/sh", "-s"], stdin=(HERE / "setup").read_bytes(), timeout_s=120)
+        for script in scripts:
+            guest.run(["/bin/sh", "-s"], stdin=(HERE / script).read_bytes(), timeout_s=300)
         state.send(guest)
         guest.settle()
     machine.save(name)
@@ -128,21 +128,22 @@ def explain(machine):
     return folder / "journal.log"
 
 
-def ready_guest(cache, debs, setup, compared, progress):
+def ready_guest(flavour, cache, debs, setup, compared, progress):
     """A guest with DEBS installed and, with SETUP, started; restored from its snapshot.
     COMPARED: its state will be compared, so the digest of it is wanted too."""
-    folder = image.ensure(cache, progress)
-    machine = Machine(folder, acceleration(cache, folder, progress))
+    folder = image.ensure(cache, flavour, progress)
+    machine = Machine(folder, acceleration(cache, folder, progress), flavour.memory_mib)
+    scripts = flavour.setup if setup else []
     try:
         booted = booted_snapshot(machine, progress)
-        inputs = [HERE / name for name in ("setup", "digest.py", "volatile.py", "provision.py")]
-        name = f"ready-{hash_of(booted, str(setup), *inputs, *sorted(debs))}"
+        inputs = [HERE / name for name in (*scripts, "digest.py", "volatile.py", "provision.py")]
+        name = f"ready-{hash_of(booted, *inputs, *sorted(debs))}"
         note = note_of(machine, name)
         if machine.process or name not in machine.snapshots() or not note.exists():
             machine.kill()
             prune_ready(machine)
             try:
-                make_ready(machine, booted, name, debs, setup, progress)
+                make_ready(machine, booted, name, debs, scripts, progress)
             except AssertionError as error:
                 raise RuntimeError(f"{error}\njournal of the guest: {explain(machine)}") from error
         os.utime(note)

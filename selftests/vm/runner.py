@@ -200,19 +200,22 @@ class Report:
     """What is printed: a line for each case, what it has to say below, and the sum."""
 
     def __init__(self, pairs):
-        self.titles = [" ".join([case.name, *sorted(spoiled)]) for case, spoiled in pairs]
-        self.width = max(map(len, self.titles), default=0)
+        self.width = max((len(self.title(*pair)) for pair in pairs), default=0)
         self.tty = sys.stdout.isatty()
         self.count = {"passed": 0, "failed": 0, "skipped": 0}
 
-    def begin(self, number):
-        if self.tty:
-            print(f"  {self.titles[number]:<{self.width}}  running", end="", flush=True)
+    @staticmethod
+    def title(case, spoiled):
+        return " ".join([case.name, *sorted(spoiled)])
 
-    def end(self, number, verdict, word, took_s, below):
+    def begin(self, pair):
+        if self.tty:
+            print(f"  {self.title(*pair):<{self.width}}  running", end="", flush=True)
+
+    def end(self, pair, verdict, word, took_s, below):
         self.count[verdict] += 1
         clear = "\r\033[K" if self.tty else ""
-        print(f"{clear}  {self.titles[number]:<{self.width}}  {took_s:6.1f} s  {word}")
+        print(f"{clear}  {self.title(*pair):<{self.width}}  {took_s:6.1f} s  {word}")
         for line in below:
             print(line if line.startswith("SKIP ") else f"      {line}")
         sys.stdout.flush()
@@ -222,10 +225,9 @@ class Report:
         return 1 if self.count["failed"] or not any(self.count.values()) else 0
 
 
-def run_cases(pairs, vm, debs):
-    report = Report(pairs)
-    for number, (case, sabotage) in enumerate(pairs):
-        report.begin(number)
+def run_cases(pairs, vm, debs, report):
+    for case, sabotage in pairs:
+        report.begin((case, sabotage))
         started = time.monotonic()
         vm.observers, vm.last_diff, vm.notes = [], [], []
         vm.patience_s = SABOTAGE_PATIENCE_S if sabotage else float("inf")
@@ -240,5 +242,4 @@ def run_cases(pairs, vm, debs):
             below = [f"SKIP {case.name}: {outcome.gist}"]
         elif not sabotage:
             shutil.rmtree(LOGS / case.name, ignore_errors=True)
-        report.end(number, verdict, word, time.monotonic() - started, below)
-    return report.sum()
+        report.end((case, sabotage), verdict, word, time.monotonic() - started, below)
