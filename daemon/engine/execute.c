@@ -198,7 +198,7 @@ static void on_failed(struct engine *e, struct slot *s, const struct attempt_upd
 
 static bool is_only_too_early(const struct decision *d)
 {
-	return str_equal(d->by, "cooldown") || str_equal(d->by, "busy");
+	return str_equal(d->by, "cooldown") || str_equal(d->by, "busy") || str_equal(d->by, "rate");
 }
 
 /* How long its cooldown still lasts only the executor knows. */

@@ -45,8 +45,11 @@ static void on_propose(struct executor *x, struct peer *p, const struct proposal
 		send_known(p, e, proposal->key);
 	if (e)
 		return;
-	log_line(LOG_WARNING, "%s", err_text(&err));
-	send_unkept(p, proposal->key, ATTEMPT_PHASE_DENIED, err.code, "invalid", err_text(&err));
+	/* How many came too often is counted, not told one by one. */
+	if (err.code != -EAGAIN || b->proposals.dropped == 1)
+		log_line(LOG_WARNING, "%s", err_text(&err));
+	send_unkept(p, proposal->key, ATTEMPT_PHASE_DENIED, err.code,
+		    err.code == -EAGAIN ? "rate" : "invalid", err_text(&err));
 }
 
 static void on_revert(struct executor *x, struct peer *p, const struct revert_request *rq)

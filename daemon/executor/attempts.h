@@ -30,6 +30,7 @@ struct entry {
 	uint32_t asked;     /* boolean: systemd was asked to start it; never asked twice */
 	uint32_t answered;  /* boolean: and it said yes */
 	uint32_t by_person; /* boolean */
+	uint32_t resumed;   /* boolean: it was an earlier process of ours that asked */
 	uint32_t
 		revert_wanted; /* boolean: undo it as soon as it has ended, if that is not on record yet */
 	uint32_t requester_uid, approver_uid;
@@ -37,6 +38,7 @@ struct entry {
 	char reason[160];             /* why it is wanted */
 	char hash[SHA256_HEX_MAX];    /* of the canonical action, what a person approves */
 	uint64_t created_ns, wall_us; /* CLOCK_BOOTTIME; since the epoch */
+	uint64_t deadline_ns;         /* the proposal's; 0: a person's wish has none */
 	uint64_t expires_ns;          /* WAITING: denied then */
 	uint64_t spent_ns;            /* when its budget was taken; 0: not, or given back */
 	uint64_t asked_ns;

@@ -185,6 +185,12 @@ struct entry *broker_propose(struct broker *b, const struct proposal *p, struct 
 
 	if (e)
 		return e;
+	if (!rate_take(&b->proposals, BROKER_RATE_WINDOW_NS, BROKER_PROPOSALS_PER_MINUTE,
+		       b->now_ns)) {
+		(void)err_set(reterr, -EAGAIN, "take proposal: more than %d within a minute",
+			      BROKER_PROPOSALS_PER_MINUTE);
+		return NULL;
+	}
 	if (!str_is_hex128(p->key)) {
 		(void)err_set(reterr, -EBADMSG, "take proposal: its key is no 128 bit number");
 		return NULL;
@@ -200,12 +206,26 @@ struct entry *broker_propose(struct broker *b, const struct proposal *p, struct 
 		return NULL;
 	e->incident_id = p->incident_id;
 	e->plan_id = p->plan_id;
+	e->deadline_ns = p->deadline_ns;
 	(void)str_copy(e->attempt.actor, sizeof(e->attempt.actor), "agent");
 	str_append(e->reason, sizeof(e->reason), "runbook %s", p->plan.runbook);
 	announce(b, e, "propose", "agent");
 	rq.entry = e;
 	guard_decide(&view, &rq, &e->decision);
 	return act_on(b, e);
+}
+
+static bool is_tried_too_often(const struct broker *b, uint32_t uid)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < b->attempts.n; i++) {
+		const struct entry *e = b->attempts.v[i];
+
+		n += e->op == STEP_OP_DRY_RUN && e->requester_uid == uid &&
+		     e->created_ns + BROKER_RATE_WINDOW_NS > b->now_ns;
+	}
+	return n >= BROKER_DRY_RUNS_PER_MINUTE;
 }
 
 struct entry *broker_do(struct broker *b, const struct wish *w, struct err *reterr)
@@ -216,6 +236,14 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 
 	if (e)
 		return e;
+	if (w->dry_run && is_tried_too_often(b, w->uid)) {
+		b->dry_runs_dropped++;
+		(void)err_set(reterr, -EAGAIN,
+			      "try action '%s': more than %d dry runs of uid %u "
+			      "within a minute",
+			      w->info->name, BROKER_DRY_RUNS_PER_MINUTE, w->uid);
+		return NULL;
+	}
 	e = entry_new(b, w->key, w->info, &w->params, reterr);
 	if (!e)
 		return NULL;
@@ -237,19 +265,22 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 	return act_on(b, e);
 }
 
-/* What held when it was proposed may not hold any more. */
-static void start_approved(struct broker *b, struct entry *e)
+void broker_start_again(struct broker *b, struct entry *e)
 {
 	const struct action_info *info = action_info_find(e->attempt.action);
 	struct entity root = entity_make(ENTITY_KIND_UNIT, entry_unit(e));
 	struct guard_view view = view_of(b);
+	bool approved = e->approver[0] != '\0';
+	/* Its evidence was enough once and does not change. */
 	struct guard_request rq = { .entry = e,
 				    .info = info,
-				    .approved = true,
-				    .autonomy = AUTONOMY_APPROVE,
+				    .approved = approved,
+				    .autonomy = approved || e->by_person ? AUTONOMY_APPROVE :
+									   AUTONOMY_AUTO,
 				    .n_sources = EVIDENCE_SOURCES_MIN,
 				    .n_trusted = EVIDENCE_TRUSTED_MIN,
-				    .root = &root };
+				    .root = &root,
+				    .deadline_ns = e->deadline_ns };
 
 	if (!info) {
 		broker_deny(b, e, "gone", "the action is not known any more", "executor");
@@ -258,6 +289,8 @@ static void start_approved(struct broker *b, struct entry *e)
 	guard_decide(&view, &rq, &e->decision);
 	if (e->decision.verdict == DECISION_ALLOW)
 		broker_start(b, e);
+	else if (e->decision.verdict == DECISION_ASK)
+		wait_for_person(b, e);
 	else
 		deny(b, e, "executor");
 }
@@ -278,7 +311,7 @@ int broker_decide(struct broker *b, const char *key, const char *hash, bool appr
 	(void)str_copy(e->approver, sizeof(e->approver), actor);
 	if (approve) {
 		b->ops->audit(b->userdata, "approve", actor, e);
-		start_approved(b, e);
+		broker_start_again(b, e);
 		return 0;
 	}
 	str_append(text, sizeof(text), "%s said no%s%s", actor, reason && reason[0] ? ": " : "",

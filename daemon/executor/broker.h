@@ -28,6 +28,13 @@
  * of it can be at work. */
 #define BROKER_STEP_MAX_NS (400 * NS_PER_S)
 
+/* An agent that asks again each 8 s for each of 8 incidents comes to 60. Over it nothing is looked at: two
+ * audit entries each would fill their queue, and a full queue denies everything. */
+#define BROKER_PROPOSALS_PER_MINUTE 120
+/* A person tries a few before one that counts; each is a process of root's. */
+#define BROKER_DRY_RUNS_PER_MINUTE 20 /* of one uid */
+#define BROKER_RATE_WINDOW_NS      (60 * NS_PER_S)
+
 struct broker_state {
 	struct sealed_head head;
 	enum autonomy mode;
@@ -70,6 +77,8 @@ struct broker {
 	struct attempts attempts;
 	struct budget budget;
 	struct broker_state state;
+	struct rate proposals;
+	uint64_t dry_runs_dropped;
 	uint64_t now_ns, wall_us; /* of the present input */
 };
 
@@ -92,7 +101,7 @@ void broker_done(struct broker *b);
 void broker_time(struct broker *b, uint64_t now_ns, uint64_t wall_us);
 
 /* The agent's wish. Returns the attempt, new or known, decided; NULL with the reason: nothing is kept
- * of it (malformed, or no room). */
+ * of it (-EAGAIN: too often; else malformed, or no room). */
 struct entry *broker_propose(struct broker *b, const struct proposal *p, struct err *reterr);
 struct entry *broker_do(struct broker *b, const struct wish *w, struct err *reterr);
 
@@ -135,6 +144,9 @@ void broker_set_policy(struct broker *b, const struct policy *policy,
 /* Ends an attempt that was not begun. by: the rule; actor: who, for the audit trail. */
 void broker_deny(struct broker *b, struct entry *e, const char *by, const char *text,
 		 const char *actor);
+
+/* Starts, asks a person or denies what was allowed some time ago: what held then may not hold any more. */
+void broker_start_again(struct broker *b, struct entry *e);
 
 /* ---- broker_run.c: from STARTING on ------------------------------------------------------------ */
 

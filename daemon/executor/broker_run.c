@@ -263,6 +263,8 @@ static void due(struct broker *b, struct entry *e)
 			b, e, -ETIMEDOUT,
 			e->answered ?
 				"start step: systemd did not begin it in time, nothing was changed" :
+			e->resumed ?
+				"start step: it had not begun when the executor was restarted, nothing was changed" :
 				"start step: no answer over D-Bus in time, nothing was changed");
 		return;
 	case ATTEMPT_PHASE_CLAIMED:
@@ -314,12 +316,25 @@ uint64_t broker_next_ns(const struct broker *b)
 	return next_ns;
 }
 
-static void resume(struct broker *b, struct entry *e)
+/* systemd knows nothing of it, so whether it may begin is asked anew, with its budget back: policy, pause
+ * and stop file may be others by now, and it may be too late. */
+static void start_unasked(struct broker *b, struct entry *e)
 {
-	if (e->attempt.phase == ATTEMPT_PHASE_STARTING && !e->asked) {
+	if (e->op == STEP_OP_REVERT) {
 		ask(b, e);
 		return;
 	}
+	refund(b, e);
+	broker_start_again(b, e);
+}
+
+static void resume(struct broker *b, struct entry *e)
+{
+	if (e->attempt.phase == ATTEMPT_PHASE_STARTING && !e->asked) {
+		start_unasked(b, e);
+		return;
+	}
+	e->resumed = true;
 	if (e->attempt.phase == ATTEMPT_PHASE_STARTING)
 		e->due_ns = b->now_ns + BROKER_GRACE_NS;
 	else if (e->attempt.phase == ATTEMPT_PHASE_PROPOSED)

@@ -120,3 +120,17 @@ uint32_t budget_count_hour(const struct budget *b, uint64_t now_ns)
 {
 	return count_since(b, NULL, BUDGET_HOUR_NS, now_ns);
 }
+
+bool rate_take(struct rate *r, uint64_t window_ns, uint32_t max, uint64_t now_ns)
+{
+	if (now_ns - r->start_ns >= window_ns) {
+		r->start_ns = now_ns;
+		r->n = 0;
+	}
+	if (r->n >= max) {
+		r->dropped++;
+		return false;
+	}
+	r->n++;
+	return true;
+}

@@ -38,5 +38,15 @@ void budget_spend(struct budget *b, const char *action, const char *unit, uint64
 /* Takes back what was spent at t_ns for something that was then not begun. */
 void budget_refund(struct budget *b, const char *action, const char *unit, uint64_t t_ns);
 
+/* How often something is asked for, whether it is then done or not: what is over it is dropped and counted. */
+struct rate {
+	uint64_t start_ns; /* of the present window */
+	uint32_t n;
+	uint64_t dropped;
+};
+
+/* Takes one of max within window_ns. Returns false if there is none left, and counts that. */
+bool rate_take(struct rate *r, uint64_t window_ns, uint32_t max, uint64_t now_ns);
+
 /* Spent by all entities within the last hour. */
 uint32_t budget_count_hour(const struct budget *b, uint64_t now_ns);
