@@ -11,19 +11,23 @@
 #define ID_ENDING_MIN    4
 #define ID_BITS_PER_CHAR 5
 #define CHAIN_MAX        64
-#define INCIDENTS_MAX    (ENGINE_INCIDENTS_MAX + 64)
 
 static int no_memory(struct err *reterr)
 {
 	return err_set(reterr, -ENOMEM, "answer: %s", strerror(ENOMEM));
 }
 
-static int answer_with(const struct agent *a,
+static const char *const no_parameters[] = { NULL };
+
+static int answer_with(const struct http_request *rq, const struct agent *a,
 		       int (*add)(const struct agent *, struct json_object *),
 		       struct http_answer *ret, struct err *reterr)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
+	int r = query_check(rq, no_parameters, reterr);
 
+	if (r < 0)
+		return r;
 	if (!o || add(a, o) < 0)
 		return no_memory(reterr);
 	ret->json = TAKE_PTR(o);
@@ -33,29 +37,25 @@ static int answer_with(const struct agent *a,
 static int get_status(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		      struct err *reterr)
 {
-	(void)rq;
-	return answer_with(userdata, api_add_status, ret, reterr);
+	return answer_with(rq, userdata, api_add_status, ret, reterr);
 }
 
 static int get_runbooks(void *userdata, const struct http_request *rq, struct http_answer *ret,
 			struct err *reterr)
 {
-	(void)rq;
-	return answer_with(userdata, api_add_runbooks, ret, reterr);
+	return answer_with(rq, userdata, api_add_runbooks, ret, reterr);
 }
 
 static int get_alerts(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		      struct err *reterr)
 {
-	(void)rq;
-	return answer_with(userdata, api_add_alerts, ret, reterr);
+	return answer_with(rq, userdata, api_add_alerts, ret, reterr);
 }
 
 static int get_signals(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		       struct err *reterr)
 {
-	(void)rq;
-	return answer_with(userdata, api_add_signals, ret, reterr);
+	return answer_with(rq, userdata, api_add_signals, ret, reterr);
 }
 
 /* The loop turns, or nobody would answer. */
@@ -98,38 +98,19 @@ static int append_record(struct json_object *array, const struct record *record)
 	return api_append(array, &one);
 }
 
-static int get_incidents(void *userdata, const struct http_request *rq, struct http_answer *ret,
-			 struct err *reterr)
-{
-	const struct agent *a = userdata;
-	_cleanup_json_ struct json_object *o = json_object_new_object();
-	_cleanup_free_ struct record *records = calloc(INCIDENTS_MAX, sizeof(*records));
-	struct json_object *array = json_object_new_array();
-	size_t n;
-
-	(void)rq;
-	if (!o || !array || json_add(o, "incidents", array) < 0 || !records)
-		return no_memory(reterr);
-	n = engine_list_incidents(a->engine, records, INCIDENTS_MAX);
-	for (size_t i = 0; i < n; i++)
-		if (append_record(array, &records[i]) < 0)
-			return no_memory(reterr);
-	if (json_add_bool(o, "more", false) < 0)
-		return no_memory(reterr);
-	ret->json = TAKE_PTR(o);
-	return 0;
-}
-
 /* The record that an id in a URL stands for: all of it, or its last characters. An incident's id is
  * that of its first record. */
-static int resolve(const struct agent *a, const char *text, const struct record **ret,
+static int resolve(const struct agent *a, const struct http_request *rq, const struct record **ret,
 		   struct err *reterr)
 {
+	const char *text = rq->tail;
 	char padded[RECORD_ID_MAX] = "";
 	size_t length = strlen(text);
 	uint64_t ending = 0;
-	int r;
+	int r = query_check(rq, no_parameters, reterr);
 
+	if (r < 0)
+		return r;
 	if (length < ID_ENDING_MIN || length > ID_CHARACTERS)
 		return err_set(reterr, -EINVAL,
 			       "find record: give the last %d to %d characters of its id",
@@ -157,7 +138,7 @@ static int get_incident(void *userdata, const struct http_request *rq, struct ht
 
 	if (!o || !array || json_add(o, "incident", NULL) < 0 || json_add(o, "records", array) < 0)
 		return no_memory(reterr);
-	r = resolve(a, rq->tail, &first, reterr);
+	r = resolve(a, rq, &first, reterr);
 	if (r < 0)
 		return r;
 	if (first->incident_id == 0)
@@ -189,7 +170,7 @@ static int get_record(void *userdata, const struct http_request *rq, struct http
 
 	if (!o || !array || json_add(o, "chain", array) < 0)
 		return no_memory(reterr);
-	r = resolve(a, rq->tail, &record, reterr);
+	r = resolve(a, rq, &record, reterr);
 	if (r < 0)
 		return r;
 	if (record_to_json(record, &head) < 0 || json_add(o, "record", head) < 0)
@@ -206,7 +187,7 @@ static int get_record(void *userdata, const struct http_request *rq, struct http
 
 const struct http_endpoint agent_endpoints[] = {
 	{ "GET", "/v1/status", ROLE_READ, get_status },
-	{ "GET", "/v1/incidents", ROLE_READ, get_incidents },
+	{ "GET", "/v1/incidents", ROLE_READ, api_get_incidents },
 	{ "GET", "/v1/incidents/*", ROLE_READ, get_incident },
 	{ "GET", "/v1/records/*", ROLE_READ, get_record },
 	{ "GET", "/v1/runbooks", ROLE_READ, get_runbooks },

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "ipc/query.h"
 
 /* Parts of control.sock's answers. Return 0; -ENOMEM. */
 
@@ -14,3 +15,8 @@ int api_add_signals(const struct agent *a, struct json_object *o);
 
 /* Appends *one (taken, NULLed also on failure) to array. */
 int api_append(struct json_object *array, struct json_object **one);
+
+/* api_incidents.c */
+int api_get_incidents(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		      struct err *reterr) _warn_unused_;
+bool api_incident_is_wanted(const struct record *r, const struct query_incidents *q);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ipc/query.h"
 #include "recorder/recorder.h"
 
 /* What history.sock serves. Everything is read from the store and nothing is changed by asking. */
@@ -35,32 +36,6 @@ static void on_row(void *userdata, const struct store_row *row)
 static int no_memory(struct err *reterr)
 {
 	return err_set(reterr, -ENOMEM, "answer: Out of memory");
-}
-
-/* A number in the query. Returns 0, *ret unchanged where it is not given; -EINVAL. */
-static int query_u64(const struct http_request *rq, const char *name, uint64_t min, uint64_t max,
-		     uint64_t *ret, struct err *reterr)
-{
-	const char *text = http_query(rq, name);
-	uint64_t v = 0;
-
-	if (!text)
-		return 0;
-	if (str_parse_u64(text, &v) < 0 || v < min || v > max)
-		return err_set(reterr, -EINVAL,
-			       "parameter '%s': must be a number from %" PRIu64 " to %" PRIu64,
-			       name, min, max);
-	*ret = v;
-	return 0;
-}
-
-static int query_limit(const struct http_request *rq, uint32_t *rows_max, struct err *reterr)
-{
-	uint64_t v = *rows_max;
-	int r = query_u64(rq, "limit", 1, STORE_ROWS_MAX, &v, reterr);
-
-	*rows_max = (uint32_t)v;
-	return r;
 }
 
 /* What an id in a URL stands for: all of it, or a unique ending. Returns 0; -EINVAL; -ENOENT;
@@ -105,51 +80,14 @@ static int resolve(struct recorder *rec, const char *text, bool incidents, uint6
 		       text, list);
 }
 
-static int query_entity(const struct http_request *rq, char entity[static ENTITY_TEXT_MAX],
-			const char **ret, struct err *reterr)
-{
-	const char *unit = http_query(rq, "unit"), *text = http_query(rq, "entity");
-	struct entity e;
-	int r;
-
-	if (unit && !str_is_unit_name(unit))
-		return err_set(reterr, -EINVAL, "parameter 'unit': not a unit name");
-	if (unit)
-		e = entity_make(ENTITY_KIND_UNIT, unit);
-	else if (!text)
-		return 0;
-	r = unit ? 0 : entity_parse(text, &e, reterr);
-	if (r < 0)
-		return err_wrap(reterr, r, "parameter 'entity'");
-	*ret = entity_format(&e, entity);
-	return 0;
-}
-
-static int parse_incidents_query(const struct http_request *rq, struct store_query *q,
-				 char entity[static ENTITY_TEXT_MAX], struct err *reterr)
-{
-	const char *state = http_query(rq, "state");
-	int r = query_u64(rq, "since_usec", 0, INT64_MAX, &q->since_us, reterr);
-
-	if (r >= 0)
-		r = query_u64(rq, "until_usec", 0, INT64_MAX, &q->until_us, reterr);
-	if (r >= 0)
-		r = query_limit(rq, &q->rows_max, reterr);
-	if (r >= 0)
-		r = query_entity(rq, entity, &q->entity, reterr);
-	if (r < 0 || !state)
-		return r;
-	q->state = incident_state_from_string(state);
-	return q->state < 0 ? err_set(reterr, -EINVAL, "parameter 'state': no such state") : 0;
-}
-
 static int get_incidents(void *userdata, const struct http_request *rq, struct http_answer *ret,
 			 struct err *reterr)
 {
 	struct recorder *rec = userdata;
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 	struct rows rows = { .array = json_object_new_array() };
-	struct store_query q = { .state = -1, .rows_max = INCIDENTS_DEFAULT };
+	struct query_incidents asked = { .rows_max = INCIDENTS_DEFAULT };
+	struct store_query q = { 0 };
 	char entity[ENTITY_TEXT_MAX] = "";
 	const struct store_ops *ops;
 	void *state;
@@ -157,7 +95,14 @@ static int get_incidents(void *userdata, const struct http_request *rq, struct h
 
 	if (!o || !rows.array || json_add(o, "incidents", rows.array) < 0)
 		return no_memory(reterr);
-	r = parse_incidents_query(rq, &q, entity, reterr);
+	r = query_incidents_parse(rq, STORE_ROWS_MAX, &asked, reterr);
+	q = (struct store_query){ .since_us = asked.since_us,
+				  .until_us = asked.until_us,
+				  .rows_max = (uint32_t)asked.rows_max,
+				  .state = asked.state,
+				  .entity = asked.has_entity ?
+						    entity_format(&asked.entity, entity) :
+						    NULL };
 	if (r >= 0)
 		r = history_query(rec->history, &ops, &state, reterr);
 	if (r < 0)
@@ -176,8 +121,12 @@ static int get_incidents(void *userdata, const struct http_request *rq, struct h
 /* Where the records of an incident go on: behind the record "after". Returns 0; -EINVAL. */
 static int query_after(const struct http_request *rq, uint64_t *ret, struct err *reterr)
 {
+	static const char *const known[] = { "after", NULL };
 	const char *text = http_query(rq, "after");
+	int r = query_check(rq, known, reterr);
 
+	if (r < 0)
+		return r;
 	if (text && record_id_parse(text, ret) < 0)
 		return err_set(reterr, -EINVAL, "parameter 'after': not the id of a record");
 	return 0;
@@ -287,6 +236,26 @@ static void on_rollup(void *userdata, const struct rollup *p)
 	rows->last_incident_id = p->wall_us;
 }
 
+/* Returns 1 with *ret_about; 0: about all; -EINVAL. */
+static int parse_metrics_query(const struct http_request *rq, struct store_query *q,
+			       struct entity *ret_about, struct err *reterr)
+{
+	static const char *const known[] = {
+		"signal", "since_usec", "limit", "unit", "entity", NULL
+	};
+	const struct query_range since = { "since_usec", 0, INT64_MAX };
+	const struct query_range limit = { "limit", 1, STORE_ROWS_MAX };
+	uint64_t rows_max = q->rows_max;
+	int r = query_check(rq, known, reterr);
+
+	if (r >= 0)
+		r = query_u64(rq, &since, &q->since_us, reterr);
+	if (r >= 0)
+		r = query_u64(rq, &limit, &rows_max, reterr);
+	q->rows_max = (uint32_t)rows_max;
+	return r < 0 ? r : query_entity(rq, ret_about, reterr);
+}
+
 static int get_metrics(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		       struct err *reterr)
 {
@@ -295,6 +264,7 @@ static int get_metrics(void *userdata, const struct http_request *rq, struct htt
 	struct rows rows = { .array = json_object_new_array() };
 	struct store_query q = { .rows_max = STORE_ROWS_MAX, .signal = http_query(rq, "signal") };
 	char entity[ENTITY_TEXT_MAX] = "";
+	struct entity about;
 	const struct store_ops *ops;
 	void *state;
 	int r;
@@ -302,11 +272,9 @@ static int get_metrics(void *userdata, const struct http_request *rq, struct htt
 	if (!o || !rows.array || json_add_u64(o, "span_s", 10) < 0 ||
 	    json_add(o, "rollups", rows.array) < 0)
 		return no_memory(reterr);
-	r = query_u64(rq, "since_usec", 0, INT64_MAX, &q.since_us, reterr);
-	if (r >= 0)
-		r = query_limit(rq, &q.rows_max, reterr);
-	if (r >= 0)
-		r = query_entity(rq, entity, &q.entity, reterr);
+	r = parse_metrics_query(rq, &q, &about, reterr);
+	if (r > 0)
+		q.entity = entity_format(&about, entity);
 	if (r >= 0)
 		r = history_query(rec->history, &ops, &state, reterr);
 	if (r < 0)

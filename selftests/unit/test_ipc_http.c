@@ -17,6 +17,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "ipc/client.h"
+#include "ipc/query.h"
+#include "model/record.h"
 
 #define DEADLINE_MS 10000
 
@@ -50,7 +52,29 @@ static int handle_refuse(void *userdata, const struct http_request *rq, struct h
 	return err_set(reterr, -EBUSY, "do it: somebody else does");
 }
 
+static int handle_list(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		       struct err *reterr)
+{
+	struct query_incidents q = { .rows_max = 50 };
+	char entity[ENTITY_TEXT_MAX] = "";
+	int r = query_incidents_parse(rq, 100, &q, reterr);
+
+	(void)userdata;
+	if (r < 0)
+		return r;
+	ret->json = json_object_new_object();
+	(void)json_add_u64(ret->json, "since_us", q.since_us);
+	(void)json_add_u64(ret->json, "rows_max", q.rows_max);
+	(void)json_add_string(ret->json, "entity",
+			      q.has_entity ? entity_format(&q.entity, entity) : "");
+	(void)json_add_string(ret->json, "state",
+			      q.state < 0 ? "" :
+					    incident_state_to_string((enum incident_state)q.state));
+	return 0;
+}
+
 static const struct http_endpoint table[] = {
+	{ "GET", "/v1/list", ROLE_READ, handle_list },
 	{ "GET", "/v1/echo/*", ROLE_READ, handle_echo },
 	{ "POST", "/v1/echo/*", ROLE_READ, handle_echo },
 	{ "GET", "/v1/busy", ROLE_READ, handle_refuse },
@@ -167,6 +191,55 @@ static void names_what_is_wrong_in_one_shape(void **state)
 	}
 }
 
+static void takes_filters_that_it_knows(void **state)
+{
+	_cleanup_json_ struct json_object *all = request(*state, "GET", "/v1/list", NULL, 200);
+	_cleanup_json_ struct json_object *some = request(
+		*state, "GET", "/v1/list?since_usec=5&unit=x.service&state=escalated&limit=100",
+		NULL, 200);
+
+	if (getuid() != 0)
+		return;
+	assert_string_equal(text_of(all, "rows_max"), "50");
+	assert_string_equal(text_of(all, "entity"), "");
+	assert_string_equal(text_of(all, "state"), "");
+	assert_string_equal(text_of(some, "since_us"), "5");
+	assert_string_equal(text_of(some, "rows_max"), "100");
+	assert_string_equal(text_of(some, "entity"), "unit:x.service");
+	assert_string_equal(text_of(some, "state"), "escalated");
+}
+
+static void refuses_filters_that_it_does_not_know(void **state)
+{
+	static const struct {
+		const char *query, *message;
+	} rows[] = {
+		{ "stat=open", "parameter 'stat': this path knows since_usec, until_usec, limit, "
+			       "unit, entity, state" },
+		{ "limit=1&limit%1b=2", "parameter 'limit\\x1b': this path knows " },
+		{ "=1", "parameter '?': this path knows " },
+		{ "limit=101", "parameter 'limit': must be a number from 1 to 100" },
+		{ "since_usec=-1", "parameter 'since_usec': must be a number from 0 to " },
+		{ "state=good", "parameter 'state': no such state" },
+		{ "unit=../x", "parameter 'unit': not a unit name" },
+		{ "entity=x", "parameter 'entity': " },
+	};
+
+	if (getuid() != 0)
+		return;
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		char path[96] = "/v1/list?";
+		_cleanup_json_ struct json_object *answer = NULL;
+		struct json_object *e = NULL;
+
+		str_append(path, sizeof(path), "%s", rows[i].query);
+		answer = request(*state, "GET", path, NULL, 400);
+		assert_true(json_object_object_get_ex(answer, "error", &e));
+		if (strncmp(text_of(e, "message"), rows[i].message, strlen(rows[i].message)) != 0)
+			fail_msg("%s: %s", rows[i].query, text_of(e, "message"));
+	}
+}
+
 static int connect_raw(const struct world *w)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -275,6 +348,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answers_with_tail_query_and_body, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_what_is_wrong_in_one_shape, setup, teardown),
+		cmocka_unit_test_setup_teardown(takes_filters_that_it_knows, setup, teardown),
+		cmocka_unit_test_setup_teardown(refuses_filters_that_it_does_not_know, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(survives_hostile_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_a_body_over_its_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_user_cannot_hold_all_connections, setup,
