@@ -7,11 +7,28 @@
 #include "sys/sandbox.h"
 
 static const char *arg_root = "/", *arg_runtime_dir = AIOPS_RUNDIR;
+static enum step_profile arg_profile = STEP_PROFILE_BUS;
+
+/* What actions of a profile call beyond all others. */
+static const char *const *const syscalls[] = {
+	[STEP_PROFILE_BUS] = NULL,
+	[STEP_PROFILE_FILES] =
+		(const char *const[]){
+			"chown",      "fchown",       "fchownat",  "lchown",   "fgetxattr",
+			"flistxattr", "fremovexattr", "fsetxattr", "getxattr", "lgetxattr",
+			"listxattr",  "llistxattr",   "lsetxattr", "setxattr", "copy_file_range",
+			"fallocate",  "mkdir",        "rmdir",     "sendfile", "symlinkat",
+			"utimensat",  "socket",       NULL },
+	[STEP_PROFILE_NET] = (const char *const[]){ "socket", NULL },
+	[STEP_PROFILE_PROC] = (const char *const[]){ "getpriority", "ioprio_get", "ioprio_set",
+						     "pidfd_open", "pidfd_send_signal",
+						     "setpriority", NULL },
+};
 
 static int help(void)
 {
 	(void)puts(
-		"aiops-step [--root DIR] [--runtime-dir DIR] VERB\n"
+		"aiops-step [OPTION...] VERB\n"
 		"\n"
 		"Carries out one action for aiops-executor, in a unit of its own.\n"
 		"\n"
@@ -19,6 +36,8 @@ static int help(void)
 		"  settle KEY  after run was killed: finish it, undo it or say that it is not known\n"
 		"  describe    print the actions as C\n"
 		"\n"
+		"  --unit PREFIX      of the template it runs in: which actions it may carry out\n"
+		"                     (aiops-step; -files, -net and -proc are others)\n"
 		"  --root DIR         configuration and host files below DIR (/)\n"
 		"  --runtime-dir DIR  records below DIR (" AIOPS_RUNDIR ")\n"
 		"  --version, --help");
@@ -54,8 +73,9 @@ static int with_step(const char *verb, const char *key,
 
 	log_open("aiops-step");
 	r = step_open(&s, arg_root, arg_runtime_dir, key, &err);
+	s.profile = arg_profile;
 	if (r == 0)
-		r = sandbox_enter(NULL, &err);
+		r = sandbox_enter(syscalls[arg_profile], &err);
 	if (r == 0)
 		r = function(&s, &err);
 	r = log_end(&s, verb, r, &err);
@@ -66,6 +86,7 @@ static int with_step(const char *verb, const char *key,
 static int parse_options(int argc, char **argv)
 {
 	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
+						 { "unit", required_argument, NULL, 'u' },
 						 { "runtime-dir", required_argument, NULL, 'd' },
 						 { "help", no_argument, NULL, 'h' },
 						 { "version", no_argument, NULL, 'v' },
@@ -76,6 +97,8 @@ static int parse_options(int argc, char **argv)
 			arg_root = optarg;
 		else if (c == 'd')
 			arg_runtime_dir = optarg;
+		else if (c == 'u' && step_profile_from_prefix(optarg, &arg_profile) == 0)
+			continue;
 		else
 			return c;
 	return 0;

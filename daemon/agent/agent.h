@@ -81,6 +81,8 @@ void agent_config_done(struct agent_config *c);
 void agent_reload(struct agent *a);
 /* The configuration as the engine takes it; borrows. */
 struct engine_config agent_engine_config(const struct agent *a);
+/* Has the units of services.d watched. Returns 0; -errno. */
+int agent_watch_services(struct agent *a, struct err *reterr) _warn_unused_;
 
 /* probes.c */
 void agent_probes_start(struct agent *a);

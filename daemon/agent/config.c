@@ -49,13 +49,15 @@ struct engine_config agent_engine_config(const struct agent *a)
 	};
 }
 
-static int watch_services(struct agent *a, struct err *reterr)
+int agent_watch_services(struct agent *a, struct err *reterr)
 {
+	const struct services *all = &a->config.services;
 	const char *names[SERVICES_MAX] = { NULL };
 	size_t n = 0;
 
-	for (; n < a->config.services.n && n < SERVICES_MAX; n++)
-		names[n] = a->config.services.v[n].unit;
+	for (uint32_t i = 0; i < all->n && i < SERVICES_MAX; i++)
+		if (all->v[i].unit[0])
+			names[n++] = all->v[i].unit;
 	return watch_set_units(a->watch, names, n, reterr);
 }
 
@@ -70,7 +72,7 @@ static int swap_config(struct agent *a, struct agent_config *new, struct err *re
 	ec = agent_engine_config(a);
 	r = engine_configure(a->engine, &ec, reterr);
 	if (r >= 0)
-		r = watch_services(a, reterr);
+		r = agent_watch_services(a, reterr);
 	if (r < 0) {
 		a->config = old;
 		ec = agent_engine_config(a);

@@ -38,9 +38,7 @@ static void refuse_huge_pages(void)
 
 static int init_parts(struct agent *a, struct err *reterr)
 {
-	const char *names[SERVICES_MAX] = { NULL };
 	struct engine_config ec;
-	uint32_t n = a->config.services.n;
 	int r;
 
 	ec = agent_engine_config(a);
@@ -51,10 +49,8 @@ static int init_parts(struct agent *a, struct err *reterr)
 		r = rollup_init(&a->rollups, reterr);
 	if (r >= 0)
 		r = watch_new(a->root_fd, &a->watch, reterr);
-	for (uint32_t i = 0; r >= 0 && i < n; i++)
-		names[i] = a->config.services.v[i].unit;
 	if (r >= 0)
-		r = watch_set_units(a->watch, names, n, reterr);
+		r = agent_watch_services(a, reterr);
 	return r;
 }
 

@@ -253,6 +253,25 @@ bool str_is_unit_name(const char *s)
 	return false;
 }
 
+#define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+static bool is_word(const char *s, size_t length_max)
+{
+	size_t length = strspn(s, ALNUM "._-");
+
+	return s[0] != '\0' && strchr(ALNUM, s[0]) && s[length] == '\0' && length <= length_max;
+}
+
+bool str_is_container_name(const char *s)
+{
+	return is_word(s, 128) && s[1] != '\0';
+}
+
+bool str_is_plain_name(const char *s)
+{
+	return is_word(s, STR_PLAIN_NAME_MAX - 1);
+}
+
 bool str_is_terminated(const char *s, size_t size)
 {
 	return strnlen(s, size) < size;

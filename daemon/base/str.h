@@ -41,6 +41,16 @@ char *str_escape(char *dst, size_t size, const char *src);
  * 255 bytes, no slash. Source: systemd.unit(5). */
 bool str_is_unit_name(const char *s);
 
+/* True for the name of a Docker container: [a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}.
+ * Source: moby daemon/names/names.go, RestrictedNameChars. */
+bool str_is_container_name(const char *s);
+
+#define STR_PLAIN_NAME_MAX 65 /* with the NUL; a SHA-256 in hexadecimal fits */
+
+/* True for a word of at most 64 letters, digits and "._-" that begins with a letter or digit: what is
+ * shown, logged and typed, and is never a path. */
+bool str_is_plain_name(const char *s);
+
 /* True if a cut text buffer of this size holds a NUL: what a receiver asks of a frame's strings. */
 bool str_is_terminated(const char *s, size_t size);
 

@@ -88,14 +88,13 @@ static int cat(const struct ctl *ctl, int root_fd, const char *kind)
 
 static struct json_object *rule_json(const struct policy_rule *rule)
 {
-	static const char *const scopes[] = { "managed", "any", "list" };
-	struct json_object *o = json_object_new_object(), *units = json_object_new_array();
+	struct json_object *o = json_object_new_object(), *on = json_object_new_array();
 
-	for (uint32_t i = 0; i < rule->n_units; i++)
-		(void)json_object_array_add(units, json_object_new_string(rule->units[i]));
+	for (uint32_t i = 0; i < rule->n_entities; i++)
+		(void)json_object_array_add(on, json_object_new_string(rule->entities[i]));
 	(void)json_add_string(o, "action", rule->action);
-	(void)json_add_string(o, "scope", scopes[rule->scope]);
-	(void)json_add(o, "units", units);
+	(void)json_add_string(o, "scope", policy_scope_to_string(rule->scope));
+	(void)json_add(o, "on", on);
 	(void)json_add_string(o, "autonomy", autonomy_to_string(rule->autonomy));
 	(void)json_add_string(o, "origin", rule->origin);
 	return o;
@@ -135,7 +134,8 @@ static struct json_object *services_json(const struct services *s)
 			(void)json_object_array_add(ends, x);
 		}
 		(void)json_add_string(o, "name", s->v[i].name);
-		(void)json_add_string(o, "unit", s->v[i].unit);
+		(void)json_add_string(o, s->v[i].unit[0] ? "unit" : "container",
+				      service_entity(&s->v[i]).name);
 		(void)json_add(o, "endpoints", ends);
 		(void)json_object_array_add(all, o);
 	}
@@ -145,7 +145,7 @@ static struct json_object *services_json(const struct services *s)
 static void print_services(const struct ctl *ctl, const struct services *s)
 {
 	static const struct table_column columns[] = {
-		{ "SERVICE", false, false },  { "UNIT", false, false },
+		{ "SERVICE", false, false },  { "UNIT OR CONTAINER", false, false },
 		{ "ENDPOINT", false, false }, { "URL", false, true },
 		{ "INTERVAL", true, false },  { "SLOW OVER", true, false },
 	};
@@ -157,7 +157,7 @@ static void print_services(const struct ctl *ctl, const struct services *s)
 
 			table_row(t);
 			table_cell(t, COLOUR_BOLD, "%s", s->v[i].name);
-			table_cell(t, COLOUR_NONE, "%s", s->v[i].unit);
+			table_cell(t, COLOUR_NONE, "%s", service_entity(&s->v[i]).name);
 			if (s->v[i].n_endpoints == 0)
 				continue; /* only its unit is watched */
 			table_cell(t, COLOUR_NONE, "%s", e->name);
@@ -170,25 +170,25 @@ static void print_services(const struct ctl *ctl, const struct services *s)
 
 static void print_policy(const struct ctl *ctl, const struct policy *p)
 {
-	static const char *const scopes[] = { "managed", "any", "" };
 	static const struct table_column columns[] = {
 		{ "ACTION", false, false },
-		{ "UNITS", false, true },
+		{ "ON", false, true },
 		{ "AUTONOMY", false, false },
 		{ "FROM", false, true },
 	};
 	struct table *t = table_new(ctl, columns, ELEMENTSOF(columns));
 
 	for (uint32_t i = 0; i < p->n_rules; i++) {
-		char units[512] = "";
+		const struct policy_rule *rule = &p->rules[i];
+		char on[512] = "";
 
-		str_append(units, sizeof(units), "%s", scopes[p->rules[i].scope]);
-		for (uint32_t k = 0; k < p->rules[i].n_units; k++)
-			str_append(units, sizeof(units), "%s%s", k ? " " : "",
-				   p->rules[i].units[k]);
+		if (rule->scope != POLICY_SCOPE_LIST)
+			str_append(on, sizeof(on), "%s", policy_scope_to_string(rule->scope));
+		for (uint32_t k = 0; k < rule->n_entities; k++)
+			str_append(on, sizeof(on), "%s%s", k ? " " : "", rule->entities[k]);
 		table_row(t);
 		table_cell(t, COLOUR_BOLD, "%s", p->rules[i].action);
-		table_cell(t, COLOUR_NONE, "%s", units);
+		table_cell(t, COLOUR_NONE, "%s", on);
 		table_cell(t, COLOUR_NONE, "%s", autonomy_to_string(p->rules[i].autonomy));
 		table_cell(t, COLOUR_GREY, "%s", p->rules[i].origin);
 	}

@@ -34,7 +34,8 @@ static int list_json(const struct ctl *ctl)
 		(void)json_add_string(o, "name", a->name);
 		(void)json_add_string(o, "summary", a->summary);
 		(void)json_add_string(o, "risk", risk_to_string(a->risk));
-		(void)json_add_bool(o, "revertible", a->revertible);
+		(void)json_add_string(o, "undo", a->undo ? a->undo : "none");
+		(void)json_add_bool(o, "revertible", a->undo != NULL);
 		(void)json_add_string(o, "params",
 				      params_synopsis(a->params, params, sizeof(params)));
 		(void)json_object_array_add(items, o);
@@ -61,7 +62,7 @@ static int list(const struct ctl *ctl)
 		table_row(t);
 		table_cell(t, COLOUR_BOLD, "%s", a->name);
 		table_cell(t, COLOUR_NONE, "%s", risk_to_string(a->risk));
-		table_cell(t, COLOUR_NONE, "%s", a->revertible ? "yes" : "none");
+		table_cell(t, COLOUR_NONE, "%s", a->undo ? a->undo : "none");
 		table_cell(t, COLOUR_NONE, "%s",
 			   params_synopsis(a->params, params, sizeof(params)));
 		table_cell(t, COLOUR_NONE, "%s", a->summary);
@@ -161,7 +162,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	if (!ctl->dry_run) {
 		r = ctl_confirm(ctl, "%s %s (%s, undo: %s)?", a->name,
 				params_format(&params, text, sizeof(text)), risk_to_string(a->risk),
-				a->revertible ? "yes" : "none");
+				a->undo ? a->undo : "none");
 		if (r < 0)
 			return ctl_fail(ctl, CTL_USAGE, "say --yes, or try --dry-run first",
 					"nobody can be asked to confirm here");

@@ -42,7 +42,7 @@ static void describe_undo(const struct action_info *action, const struct runbook
 {
 	char span[CLOCK_SPAN_MAX];
 
-	if (!action->revertible)
+	if (!action->undo)
 		(void)str_copy(buf, size, "nothing to take back");
 	else if (step->lease_s)
 		(void)snprintf(buf, size, "taken back after %s, or when '%.60s' no longer needs it",

@@ -9,13 +9,15 @@
 const char *approval_format(const struct entry *e, const char *boot_id, char *buf, size_t size)
 {
 	char params[PARAMS_MAX * (PARAM_NAME_MAX + PARAM_TEXT_MAX)] = "";
+	char entity[ENTITY_TEXT_MAX];
 
 	buf[0] = '\0';
 	str_append(buf, size,
 		   "aiops-action 1\nkey %s\nboot %s\nexpires_ns %" PRIu64
-		   "\nop %s\naction %s\nrisk %s\nparams %s\n",
+		   "\nop %s\naction %s\non %s\nrisk %s\nparams %s\n",
 		   e->attempt.key, boot_id, e->expires_ns, step_op_to_string(e->op),
-		   e->attempt.action, risk_to_string(e->attempt.risk),
+		   e->attempt.action, entity_format(&e->entity, entity),
+		   risk_to_string(e->attempt.risk),
 		   params_format(&e->attempt.params, params, sizeof(params)));
 	return buf;
 }

@@ -74,14 +74,6 @@ struct entry *attempts_find_part(const struct attempts *a, const char *part)
 	return found;
 }
 
-const char *entry_unit(const struct entry *e)
-{
-	for (uint32_t i = 0; i < e->attempt.params.n; i++)
-		if (str_equal(e->attempt.params.v[i].name, "unit"))
-			return e->attempt.params.v[i].text;
-	return "";
-}
-
 bool entry_is_running(const struct entry *e)
 {
 	switch (e->attempt.phase) {
@@ -104,12 +96,11 @@ bool entry_is_running(const struct entry *e)
 	return false;
 }
 
-struct entry *attempts_find_writer(const struct attempts *a, const char *unit,
-				   const struct entry *except)
+struct entry *attempts_find_writer(const struct attempts *a, const struct entry *e)
 {
 	for (size_t i = 0; i < a->n; i++)
-		if (a->v[i] != except && entry_is_running(a->v[i]) &&
-		    a->v[i]->op != STEP_OP_DRY_RUN && str_equal(entry_unit(a->v[i]), unit))
+		if (a->v[i] != e && entry_is_running(a->v[i]) && a->v[i]->op != STEP_OP_DRY_RUN &&
+		    entity_equal(&a->v[i]->entity, &e->entity))
 			return a->v[i];
 	return NULL;
 }
@@ -217,6 +208,8 @@ static const char *find_bad_field(const struct entry *e)
 {
 	if ((unsigned)e->op >= _STEP_OP_MAX)
 		return "op";
+	if (!entity_is_valid(&e->entity))
+		return "entity";
 	if (e->asked > 1 || e->answered > 1 || e->by_person > 1 || e->revert_wanted > 1)
 		return "asked";
 	if (!str_is_terminated(e->approver, sizeof(e->approver)))

@@ -21,6 +21,7 @@ struct alias {
 struct entry {
 	struct sealed_head head;
 	struct attempt attempt;
+	struct entity entity;     /* what it is done to: action_entity() when it was wanted */
 	struct decision decision; /* the last one about it */
 	uint64_t incident_id, plan_id;
 	enum step_op op;
@@ -64,13 +65,10 @@ struct entry *attempts_find(const struct attempts *a, const char *key);
 /* By key or a unique ending of it, at least 4 characters. Returns NULL for none and for several. */
 struct entry *attempts_find_part(const struct attempts *a, const char *part);
 
-/* The unit an entry is about; "" if it has none. */
-const char *entry_unit(const struct entry *e);
 /* A step of it may be at work: systemd was, or is about to be, asked. */
 bool entry_is_running(const struct entry *e);
-/* What changes the host about unit now, other than except; NULL if nothing does. */
-struct entry *attempts_find_writer(const struct attempts *a, const char *unit,
-				   const struct entry *except);
+/* What else changes what e is about now; NULL if nothing does. */
+struct entry *attempts_find_writer(const struct attempts *a, const struct entry *e);
 /* The waiting attempt for the very same action; NULL. */
 struct entry *attempts_find_waiting(const struct attempts *a, const char *action,
 				    const struct params *params);

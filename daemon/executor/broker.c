@@ -57,7 +57,8 @@ static struct guard_view view_of(const struct broker *b)
 
 /* The entry of an action that somebody wants. */
 static struct entry *entry_new(struct broker *b, const char *key, const struct action_info *info,
-			       const struct params *params, struct err *reterr)
+			       const struct params *params, const struct entity *on,
+			       struct err *reterr)
 {
 	struct entry *e = attempts_add(&b->attempts, key);
 
@@ -68,8 +69,9 @@ static struct entry *entry_new(struct broker *b, const char *key, const struct a
 	}
 	(void)str_copy(e->attempt.action, sizeof(e->attempt.action), info->name);
 	e->attempt.params = *params;
+	e->entity = *on;
 	e->attempt.risk = info->risk;
-	e->attempt.revertible = info->revertible;
+	e->attempt.revertible = info->undo != NULL;
 	e->created_ns = b->now_ns;
 	e->wall_us = b->wall_us;
 	return e;
@@ -182,6 +184,7 @@ struct entry *broker_propose(struct broker *b, const struct proposal *p, struct 
 				    .root = &p->root,
 				    .deadline_ns = p->deadline_ns };
 	struct entry *e = attempts_find(&b->attempts, p->key);
+	struct entity on = { 0 };
 
 	if (e)
 		return e;
@@ -199,9 +202,10 @@ struct entry *broker_propose(struct broker *b, const struct proposal *p, struct 
 		(void)err_set(reterr, -ENOENT, "take proposal: no action '%s'", step->action);
 		return NULL;
 	}
-	if (params_check(info->params, &step->params, reterr) < 0)
+	if (params_check(info->params, &step->params, reterr) < 0 ||
+	    action_entity(info->target, &step->params, b->services, &on, reterr) < 0)
 		return NULL;
-	e = entry_new(b, p->key, info, &step->params, reterr);
+	e = entry_new(b, p->key, info, &step->params, &on, reterr);
 	if (!e)
 		return NULL;
 	e->incident_id = p->incident_id;
@@ -233,6 +237,7 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 	struct guard_view view = view_of(b);
 	struct guard_request rq = { .info = w->info, .autonomy = AUTONOMY_APPROVE };
 	struct entry *e = attempts_find(&b->attempts, w->key);
+	struct entity on = { 0 };
 
 	if (e)
 		return e;
@@ -244,7 +249,9 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 			      w->info->name, BROKER_DRY_RUNS_PER_MINUTE, w->uid);
 		return NULL;
 	}
-	e = entry_new(b, w->key, w->info, &w->params, reterr);
+	if (action_entity(w->info->target, &w->params, b->services, &on, reterr) < 0)
+		return NULL;
+	e = entry_new(b, w->key, w->info, &w->params, &on, reterr);
 	if (!e)
 		return NULL;
 	e->by_person = true;
@@ -268,7 +275,6 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 void broker_start_again(struct broker *b, struct entry *e)
 {
 	const struct action_info *info = action_info_find(e->attempt.action);
-	struct entity root = entity_make(ENTITY_KIND_UNIT, entry_unit(e));
 	struct guard_view view = view_of(b);
 	bool approved = e->approver[0] != '\0';
 	/* Its evidence was enough once and does not change. */
@@ -279,7 +285,7 @@ void broker_start_again(struct broker *b, struct entry *e)
 									   AUTONOMY_AUTO,
 				    .n_sources = EVIDENCE_SOURCES_MIN,
 				    .n_trusted = EVIDENCE_TRUSTED_MIN,
-				    .root = &root,
+				    .root = &e->entity,
 				    .deadline_ns = e->deadline_ns };
 
 	if (!info) {
@@ -351,7 +357,7 @@ static int start_revert(struct broker *b, struct entry *target, const char *acto
 			       strerror(-r));
 	e = attempts_find(&b->attempts, key);
 	if (!e)
-		e = entry_new(b, key, info, &target->attempt.params, reterr);
+		e = entry_new(b, key, info, &target->attempt.params, &target->entity, reterr);
 	if (!e)
 		return -EBUSY;
 	e->op = STEP_OP_REVERT;

@@ -51,7 +51,8 @@ struct broker_ops {
 	int (*write_step)(void *userdata, const struct entry *e, uint64_t not_after_ns,
 			  struct err *reterr);
 	/* Asks systemd; the answer comes by broker_start_answered(), never from inside this call. */
-	int (*start)(void *userdata, const char *key, struct err *reterr);
+	int (*start)(void *userdata, const char *key, enum step_profile profile,
+		     struct err *reterr);
 	/* Returns 1 if KEY will not begin any more, also when that was so before; 0 if a step has
 	 * claimed it; -errno. */
 	int (*revoke)(void *userdata, const char *key, struct err *reterr);

@@ -89,7 +89,7 @@ static void refund(struct broker *b, struct entry *e)
 
 	if (e->spent_ns == 0)
 		return;
-	budget_refund(&b->budget, e->attempt.action, entry_unit(e), e->spent_ns);
+	budget_refund(&b->budget, e->attempt.action, &e->entity, e->spent_ns);
 	e->spent_ns = 0;
 	/* If it cannot be kept, a restart finds it spent: the safe side. */
 	(void)b->ops->save_budget(b->userdata, &b->budget, &err);
@@ -118,11 +118,13 @@ static void end_unbegun(struct broker *b, struct entry *e, int error, const char
 /* From here on systemd may be starting it. */
 static void ask(struct broker *b, struct entry *e)
 {
+	const struct action_info *info = action_info_find(e->attempt.action);
 	struct err err = { 0 };
-	int r;
+	int r = info ? 0 : err_set(&err, -ENOENT, "start step: no action '%s'", e->attempt.action);
 
-	r = b->ops->write_step(b->userdata, e, b->now_ns + BROKER_ASK_MAX_NS + BROKER_CLAIM_MAX_NS,
-			       &err);
+	if (r == 0)
+		r = b->ops->write_step(b->userdata, e,
+				       b->now_ns + BROKER_ASK_MAX_NS + BROKER_CLAIM_MAX_NS, &err);
 	if (r == 0) {
 		e->asked = true;
 		e->asked_ns = b->now_ns;
@@ -131,7 +133,7 @@ static void ask(struct broker *b, struct entry *e)
 	}
 	if (r == 0) {
 		b->ops->audit(b->userdata, "start", "executor", e);
-		r = b->ops->start(b->userdata, e->attempt.key, &err);
+		r = b->ops->start(b->userdata, e->attempt.key, info->profile, &err);
 	}
 	if (r < 0)
 		end_unbegun(b, e, r, err_text(&err));
@@ -143,7 +145,7 @@ void broker_start(struct broker *b, struct entry *e)
 	int r = 0;
 
 	/* An undo waits for its turn; others were denied as busy. */
-	if (e->op != STEP_OP_DRY_RUN && attempts_find_writer(&b->attempts, entry_unit(e), e)) {
+	if (e->op != STEP_OP_DRY_RUN && attempts_find_writer(&b->attempts, e)) {
 		e->attempt.phase = ATTEMPT_PHASE_PROPOSED;
 		e->due_ns = b->now_ns + BROKER_RETRY_NS;
 		broker_tell(b, e);
@@ -152,7 +154,7 @@ void broker_start(struct broker *b, struct entry *e)
 	e->attempt.phase = ATTEMPT_PHASE_STARTING;
 	set_text(e, "systemd is asked to start the step");
 	if (e->op == STEP_OP_APPLY) {
-		budget_spend(&b->budget, e->attempt.action, entry_unit(e), b->now_ns);
+		budget_spend(&b->budget, e->attempt.action, &e->entity, b->now_ns);
 		e->spent_ns = b->now_ns;
 		r = b->ops->save_budget(b->userdata, &b->budget, &err);
 	}

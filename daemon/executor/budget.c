@@ -16,45 +16,53 @@ static uint64_t hash_text(const char *s)
 	return h;
 }
 
-/* entity: NULL for all. */
-static uint32_t count_since(const struct budget *b, const char *entity, uint64_t span_ns,
+static uint64_t hash_entity(const struct entity *e)
+{
+	char text[ENTITY_TEXT_MAX];
+
+	return hash_text(entity_format(e, text));
+}
+
+/* on: NULL for all. */
+static uint32_t count_since(const struct budget *b, const struct entity *on, uint64_t span_ns,
 			    uint64_t now_ns)
 {
-	uint64_t hash = entity ? hash_text(entity) : 0;
+	uint64_t hash = on ? hash_entity(on) : 0;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < b->n; i++)
-		n += (!entity || b->v[i].entity_hash == hash) && b->v[i].t_ns + span_ns > now_ns;
+		n += (!on || b->v[i].entity_hash == hash) && b->v[i].t_ns + span_ns > now_ns;
 	return n;
 }
 
 static int check_cooldown(const struct budget *b, uint64_t cooldown_ns, const char *action,
-			  const char *unit, uint64_t now_ns, struct err *reterr)
+			  const struct entity *on, uint64_t now_ns, struct err *reterr)
 {
-	uint64_t entity = hash_text(unit), what = hash_text(action);
-	char span[CLOCK_SPAN_MAX] = "";
+	uint64_t entity = hash_entity(on), what = hash_text(action);
+	char span[CLOCK_SPAN_MAX] = "", text[ENTITY_TEXT_MAX];
 
 	for (uint32_t i = b->n; i-- > 0;) {
 		uint64_t end_ns = b->v[i].t_ns + cooldown_ns;
 
 		if (b->v[i].entity_hash == entity && b->v[i].action_hash == what && end_ns > now_ns)
 			return err_set(reterr, -EDQUOT, "%s on '%s' cools down for another %s",
-				       action, unit, clock_format_span(end_ns - now_ns, span));
+				       action, entity_format(on, text),
+				       clock_format_span(end_ns - now_ns, span));
 	}
 	return 0;
 }
 
-static int check_window(const struct budget *b, const char *entity, uint32_t n_max,
+static int check_window(const struct budget *b, const struct entity *on, uint32_t n_max,
 			uint64_t span_ns, uint64_t now_ns, struct err *reterr)
 {
-	char span[CLOCK_SPAN_MAX] = "";
-	uint32_t n = count_since(b, entity, span_ns, now_ns);
+	char span[CLOCK_SPAN_MAX] = "", text[ENTITY_TEXT_MAX];
+	uint32_t n = count_since(b, on, span_ns, now_ns);
 
 	if (n < n_max)
 		return 0;
 	return err_set(reterr, -EDQUOT, "%u of %u actions on %s%s%s within %s are used up", n,
-		       n_max, entity ? "'" : "", entity ? entity : "this host", entity ? "'" : "",
-		       clock_format_span(span_ns, span));
+		       n_max, on ? "'" : "", on ? entity_format(on, text) : "this host",
+		       on ? "'" : "", clock_format_span(span_ns, span));
 }
 
 static uint32_t day_limit(uint32_t per_hour)
@@ -64,8 +72,8 @@ static uint32_t day_limit(uint32_t per_hour)
 }
 
 int budget_check(const struct budget *b, const struct policy_limits *limits, const char *action,
-		 uint32_t cooldown_ms, const char *unit, uint64_t now_ns, const char **ret_by,
-		 struct err *reterr)
+		 uint32_t cooldown_ms, const struct entity *on, uint64_t now_ns,
+		 const char **ret_by, struct err *reterr)
 {
 	uint64_t cooldown_ns = cooldown_ms * NS_PER_MS;
 	uint32_t entity = limits->per_entity_per_hour, host = limits->per_host_per_hour;
@@ -73,11 +81,11 @@ int budget_check(const struct budget *b, const struct policy_limits *limits, con
 	if (limits->cooldown_s * NS_PER_S > cooldown_ns)
 		cooldown_ns = limits->cooldown_s * NS_PER_S;
 	*ret_by = "cooldown";
-	if (check_cooldown(b, cooldown_ns, action, unit, now_ns, reterr) < 0)
+	if (check_cooldown(b, cooldown_ns, action, on, now_ns, reterr) < 0)
 		return -EDQUOT;
 	*ret_by = "budget-entity";
-	if (check_window(b, unit, entity, BUDGET_HOUR_NS, now_ns, reterr) < 0 ||
-	    check_window(b, unit, day_limit(entity), BUDGET_DAY_NS, now_ns, reterr) < 0)
+	if (check_window(b, on, entity, BUDGET_HOUR_NS, now_ns, reterr) < 0 ||
+	    check_window(b, on, day_limit(entity), BUDGET_DAY_NS, now_ns, reterr) < 0)
 		return -EDQUOT;
 	*ret_by = "budget-host";
 	if (check_window(b, NULL, host, BUDGET_HOUR_NS, now_ns, reterr) < 0 ||
@@ -86,7 +94,7 @@ int budget_check(const struct budget *b, const struct policy_limits *limits, con
 	return 0;
 }
 
-void budget_spend(struct budget *b, const char *action, const char *unit, uint64_t now_ns)
+void budget_spend(struct budget *b, const char *action, const struct entity *on, uint64_t now_ns)
 {
 	uint32_t old = 0;
 
@@ -98,13 +106,13 @@ void budget_spend(struct budget *b, const char *action, const char *unit, uint64
 	memmove(b->v, b->v + old, (b->n - old) * sizeof(b->v[0]));
 	b->n -= old;
 	b->v[b->n++] = (struct budget_event){ .t_ns = now_ns,
-					      .entity_hash = hash_text(unit),
+					      .entity_hash = hash_entity(on),
 					      .action_hash = hash_text(action) };
 }
 
-void budget_refund(struct budget *b, const char *action, const char *unit, uint64_t t_ns)
+void budget_refund(struct budget *b, const char *action, const struct entity *on, uint64_t t_ns)
 {
-	uint64_t entity = hash_text(unit), what = hash_text(action);
+	uint64_t entity = hash_entity(on), what = hash_text(action);
 
 	for (uint32_t i = b->n; i-- > 0;) {
 		if (b->v[i].t_ns != t_ns || b->v[i].entity_hash != entity ||

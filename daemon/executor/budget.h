@@ -26,17 +26,17 @@ struct budget {
 	struct budget_event v[BUDGET_EVENTS_MAX]; /* oldest first */
 };
 
-/* May one more action be done on unit? cooldown_ms is the action's own least distance. Returns 0; -EDQUOT with
+/* May one more action be done on this? cooldown_ms is the action's own least distance. Returns 0; -EDQUOT with
  * *ret_by ("cooldown", "budget-entity", "budget-host") and the reason. Pure. */
 int budget_check(const struct budget *b, const struct policy_limits *limits, const char *action,
-		 uint32_t cooldown_ms, const char *unit, uint64_t now_ns, const char **ret_by,
-		 struct err *reterr) _warn_unused_;
+		 uint32_t cooldown_ms, const struct entity *on, uint64_t now_ns,
+		 const char **ret_by, struct err *reterr) _warn_unused_;
 
 /* Notes one. Events older than a day are forgotten. */
-void budget_spend(struct budget *b, const char *action, const char *unit, uint64_t now_ns);
+void budget_spend(struct budget *b, const char *action, const struct entity *on, uint64_t now_ns);
 
 /* Takes back what was spent at t_ns for something that was then not begun. */
-void budget_refund(struct budget *b, const char *action, const char *unit, uint64_t t_ns);
+void budget_refund(struct budget *b, const char *action, const struct entity *on, uint64_t t_ns);
 
 /* How often something is asked for, whether it is then done or not: what is over it is dropped and counted. */
 struct rate {

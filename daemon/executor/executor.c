@@ -45,9 +45,9 @@ static int op_write_step(void *userdata, const struct entry *e, uint64_t not_aft
 	return store_write_step(&((struct executor *)userdata)->store, e, not_after_ns, reterr);
 }
 
-static int op_start(void *userdata, const char *key, struct err *reterr)
+static int op_start(void *userdata, const char *key, enum step_profile profile, struct err *reterr)
 {
-	return starter_start(((struct executor *)userdata)->starter, key, reterr);
+	return starter_start(((struct executor *)userdata)->starter, key, profile, reterr);
 }
 
 static int op_revoke(void *userdata, const char *key, struct err *reterr)

@@ -24,14 +24,22 @@ static bool deny(struct decision *d, const char *by, const char *text)
 static bool host_allows(const struct guard_view *v, const struct guard_request *rq,
 			struct decision *d)
 {
-	char text[RECORD_TEXT_MAX] = "";
-	const char *unit = entry_unit(rq->entry);
+	char text[RECORD_TEXT_MAX] = "", name[ENTITY_TEXT_MAX];
+	struct entity now = { 0 };
+	struct err err = { 0 };
 
-	if (!unit[0])
-		return deny(d, "target", "the action names no unit");
-	if (policy_unit_is_protected(unit)) {
+	if (action_entity(rq->info->target, &rq->entry->attempt.params, v->services, &now, &err) <
+	    0)
+		return deny(d, "target", err_text(&err));
+	/* services.d changed since: what was wanted, and approved, was about another. */
+	if (!entity_equal(&now, &rq->entry->entity)) {
+		str_append(text, sizeof(text), "its target is '%s' by now",
+			   entity_format(&now, name));
+		return deny(d, "target", text);
+	}
+	if (policy_protects(v->policy, &now)) {
 		str_append(text, sizeof(text), "'%s' is protected: nobody touches it through us",
-			   unit);
+			   entity_format(&now, name));
 		return deny(d, "protected", text);
 	}
 	if (v->stopped)
@@ -61,8 +69,7 @@ static bool evidence_allows(const struct guard_view *v, const struct guard_reque
 			   EVIDENCE_TRUSTED_MIN);
 		return deny(d, "evidence", text);
 	}
-	if (!rq->root || rq->root->kind != ENTITY_KIND_UNIT ||
-	    !str_equal(rq->root->name, entry_unit(rq->entry)))
+	if (!rq->root || !entity_equal(rq->root, &rq->entry->entity))
 		return deny(d, "evidence", "the evidence is about something else than the target");
 	if (rq->deadline_ns <= v->now_ns && !rq->approved)
 		return deny(d, "deadline", "it came too late: what it is based on is old");
@@ -88,7 +95,7 @@ static bool policy_allows(const struct guard_view *v, const struct guard_request
 								   "none is loaded");
 		return deny(d, "no-policy", text);
 	}
-	policy_decide(v->policy, v->services, rq->info->name, entry_unit(rq->entry),
+	policy_decide(v->policy, v->services, rq->info->name, &rq->entry->entity,
 		      lower(rq->autonomy, mode), d);
 	return d->verdict == DECISION_ALLOW || d->verdict == DECISION_ASK;
 }
@@ -96,17 +103,18 @@ static bool policy_allows(const struct guard_view *v, const struct guard_request
 static bool load_allows(const struct guard_view *v, const struct guard_request *rq,
 			struct decision *d)
 {
-	const char *unit = entry_unit(rq->entry), *by = "";
-	const struct entry *writer = attempts_find_writer(v->attempts, unit, rq->entry);
-	char text[RECORD_TEXT_MAX] = "";
+	const struct entry *writer = attempts_find_writer(v->attempts, rq->entry);
+	const struct entity *on = &rq->entry->entity;
+	char text[RECORD_TEXT_MAX] = "", name[ENTITY_TEXT_MAX];
+	const char *by = "";
 	struct err err = { 0 };
 
 	if (writer) {
 		str_append(text, sizeof(text), "%s is at work on '%s' already",
-			   writer->attempt.action, unit);
+			   writer->attempt.action, entity_format(on, name));
 		return deny(d, "busy", text);
 	}
-	if (budget_check(v->budget, &v->policy->limits, rq->info->name, rq->info->cooldown_ms, unit,
+	if (budget_check(v->budget, &v->policy->limits, rq->info->name, rq->info->cooldown_ms, on,
 			 v->now_ns, &by, &err) < 0)
 		return deny(d, by, err_text(&err));
 	return true;

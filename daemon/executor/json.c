@@ -75,11 +75,13 @@ static int add_approval(struct json_object *o, const struct entry *e, const stru
 
 int executor_json_attempt(const struct entry *e, const struct broker *b, struct json_object **ret)
 {
+	const struct action_info *info = action_info_find(e->attempt.action);
+	char entity[ENTITY_TEXT_MAX];
 	const struct text texts[] = {
 		{ "op", step_op_to_string(e->op) },
-		{ "unit", entry_unit(e) },
+		{ "entity", entity_format(&e->entity, entity) },
 		{ "reason", e->reason },
-		{ "undo", e->attempt.revertible ? "puts the host back as it was" : "none" },
+		{ "undo", info && info->undo ? info->undo : "none" },
 		{ "approver", e->approver },
 		{ "target_key", e->target_key[0] ? e->target_key : NULL },
 		{ "revert_key", e->revert_key[0] ? e->revert_key : NULL },
@@ -140,12 +142,15 @@ int executor_json_action(const struct action_info *a, struct json_object **ret)
 {
 	const struct text texts[] = { { "name", a->name },
 				      { "summary", a->summary },
-				      { "risk", risk_to_string(a->risk) } };
+				      { "target", a->target ? a->target : "host" },
+				      { "risk", risk_to_string(a->risk) },
+				      { "undo", a->undo ? a->undo : "none" },
+				      { "profile", step_profile_to_string(a->profile) } };
 	_cleanup_json_ struct json_object *o = json_object_new_object(),
 					  *params = json_object_new_array();
 	int r = o && params ? add_texts(o, texts, ELEMENTSOF(texts)) : -ENOMEM;
 
-	r = add_bool(o, "revertible", a->revertible, r);
+	r = add_bool(o, "revertible", a->undo != NULL, r);
 	r = add_bool(o, "idempotent", a->idempotent, r);
 	if (r == 0)
 		r = json_add_u64(o, "timeout_ms", a->timeout_ms);

@@ -24,6 +24,7 @@ enum request_state { REQUEST_FREE, REQUEST_WAITING, REQUEST_SENT };
 struct request {
 	enum request_state state;
 	char key[STR_HEX128_MAX];
+	enum step_profile profile;
 	struct starter *starter;
 	sd_bus_slot *slot;
 };
@@ -50,6 +51,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 	struct request *q = userdata;
 	struct starter *s = q->starter;
 	const sd_bus_error *e = sd_bus_message_get_error(m);
+	enum step_profile profile = q->profile;
 	char key[STR_HEX128_MAX] = "", unit[STEP_UNIT_MAX];
 	struct err err = { 0 };
 	int r = e ? -sd_bus_message_get_errno(m) : 0;
@@ -58,7 +60,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 	(void)str_copy(key, sizeof(key), q->key);
 	request_free(q);
 	if (r < 0)
-		(void)err_set(&err, r, "start unit '%s': %s", step_unit_name(key, unit),
+		(void)err_set(&err, r, "start unit '%s': %s", step_unit_name(profile, key, unit),
 			      e->message ? e->message : strerror(-r));
 	s->handlers.answered(s->userdata, key, r, &err);
 	return 0;
@@ -104,7 +106,7 @@ static void send_request(struct starter *s, struct request *q)
 	char unit[STEP_UNIT_MAX];
 	int r = sd_bus_call_method_async(s->bus, &q->slot, MANAGER_NAME, MANAGER_PATH,
 					 MANAGER_INTERFACE, "StartUnit", on_answer, q, "ss",
-					 step_unit_name(q->key, unit), "fail");
+					 step_unit_name(q->profile, q->key, unit), "fail");
 
 	/* Not sent: the broker's own time for an answer ends it. */
 	q->state = r < 0 ? REQUEST_WAITING : REQUEST_SENT;
@@ -114,17 +116,13 @@ static void send_request(struct starter *s, struct request *q)
 
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
-	static const char prefix[] = "aiops-step@";
 	const char *unit = NULL;
 	struct starter *s = userdata;
 	char key[STR_HEX128_MAX] = "";
 
 	(void)reterr;
-	if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, NULL) < 0 ||
-	    strncmp(unit, prefix, strlen(prefix)) != 0)
-		return 0;
-	(void)str_copy(key, sizeof(key), unit + strlen(prefix));
-	if (str_is_hex128(key))
+	if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, NULL) >= 0 &&
+	    step_unit_parse(unit, key) == 0)
 		s->handlers.removed(s->userdata, key);
 	return 0;
 }
@@ -270,7 +268,7 @@ struct starter *starter_free(struct starter *s)
 	return NULL;
 }
 
-int starter_start(struct starter *s, const char *key, struct err *reterr)
+int starter_start(struct starter *s, const char *key, enum step_profile profile, struct err *reterr)
 {
 	for (size_t i = 0; i < ELEMENTSOF(s->requests); i++) {
 		struct request *q = &s->requests[i];
@@ -278,6 +276,7 @@ int starter_start(struct starter *s, const char *key, struct err *reterr)
 		if (q->state != REQUEST_FREE)
 			continue;
 		q->state = REQUEST_WAITING;
+		q->profile = profile;
 		(void)str_copy(q->key, sizeof(q->key), key);
 		if (s->ready)
 			send_request(s, q);

@@ -5,9 +5,10 @@
 #include <systemd/sd-event.h>
 
 #include "base/err.h"
+#include "model/action_info.h"
 
 /* Asks systemd over the system bus to start step units, never waiting for it: the executor's whole
- * power (a polkit rule allows aiops-step@HEX.service and nothing else). Connects again when the bus
+ * power (a polkit rule allows the step units and nothing else). Connects again when the bus
  * went away; what was not sent by then is sent to the new one. A test links another one. */
 
 #define STARTER_PENDING_MAX 32
@@ -30,7 +31,8 @@ int starter_new(sd_event *event, const struct starter_handlers *handlers, void *
 struct starter *starter_free(struct starter *s);
 
 /* Returns 0: it will be asked; -EBUSY: too many are waiting for the bus. */
-int starter_start(struct starter *s, const char *key, struct err *reterr) _warn_unused_;
+int starter_start(struct starter *s, const char *key, enum step_profile profile,
+		  struct err *reterr) _warn_unused_;
 /* Forgets what was not sent yet. */
 void starter_cancel(struct starter *s, const char *key);
 bool starter_is_connected(const struct starter *s);

@@ -55,7 +55,7 @@ static void record_head(struct executor *x, struct entry *e, enum record_kind ki
 	ret->kind = kind;
 	ret->t_ns = clock_boot_ns();
 	ret->wall_us = clock_wall_us();
-	ret->entity = entity_make(ENTITY_KIND_UNIT, entry_unit(e));
+	ret->entity = e->entity;
 	e->record_id = ret->id;
 }
 
@@ -81,19 +81,21 @@ static void record(struct executor *x, struct entry *e)
 
 static void log_attempt(const struct entry *e)
 {
-	char text[1024] = "", params[512];
+	char text[1024] = "", params[512], entity[ENTITY_TEXT_MAX];
 	const struct log_field fields[] = { { "AIOPS_ACTION", e->attempt.action },
 					    { "AIOPS_KEY", e->attempt.key },
 					    { "AIOPS_STATE",
 					      attempt_phase_to_string(e->attempt.phase) },
-					    { "OBJECT_SYSTEMD_UNIT", entry_unit(e) } };
+					    { "AIOPS_ENTITY", entity_format(&e->entity, entity) },
+					    { "OBJECT_SYSTEMD_UNIT", e->entity.name } };
 
 	str_append(text, sizeof(text), "%s%s %s for %s: %s: %s",
 		   e->op == STEP_OP_REVERT ? "undo of " : "", e->attempt.action,
 		   params_format(&e->attempt.params, params, sizeof(params)), e->attempt.actor,
 		   attempt_phase_to_string(e->attempt.phase), e->attempt.text);
+	/* The last field is a unit's alone. */
 	log_fields(attempt_phase_is_final(e->attempt.phase) ? LOG_INFO : LOG_DEBUG, text, fields,
-		   ELEMENTSOF(fields));
+		   ELEMENTSOF(fields) - (e->entity.kind != ENTITY_KIND_UNIT));
 }
 
 void executor_tell_changed(void *userdata, struct entry *e)

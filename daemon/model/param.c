@@ -11,12 +11,15 @@
 #include "base/str.h"
 
 static const char *const param_type_names[] = {
-	[PARAM_TYPE_INTEGER] = "integer",
-	[PARAM_TYPE_UNIT] = "unit",
-	[PARAM_TYPE_ENUM] = "enum",
-	[PARAM_TYPE_SPAN] = "span",
+	[PARAM_TYPE_INTEGER] = "integer",     [PARAM_TYPE_UNIT] = "unit",
+	[PARAM_TYPE_ENUM] = "enum",           [PARAM_TYPE_SPAN] = "span",
+	[PARAM_TYPE_CONTAINER] = "container", [PARAM_TYPE_PROCESS] = "process",
+	[PARAM_TYPE_SERVICE] = "service",     [PARAM_TYPE_NAME] = "name",
 };
 LOOKUP_DEFINE(param_type, enum param_type, param_type_names);
+
+#define PROCESS_INIT    1
+#define PROCESS_PID_MAX 4194304 /* PID_MAX_LIMIT. Source: proc(5), /proc/sys/kernel/pid_max */
 
 /* What is not ours to print as it came: cut and escaped. */
 #define QUOTED_MAX 64
@@ -109,6 +112,43 @@ static int parse_span(const struct param_spec *spec, const char *value, struct p
 	return 0;
 }
 
+/* A text that a rule accepts whole. */
+static int parse_word(const struct param_spec *spec, const char *value,
+		      bool (*is_valid)(const char *), const char *expected, struct param *p,
+		      struct err *reterr)
+{
+	struct quoted q = { 0 };
+
+	if (!is_valid(value) || str_copy(p->text, sizeof(p->text), value) < 0)
+		return err_set(reterr, -EINVAL, "parameter '%s' is '%s': expected %s", spec->name,
+			       quote(value, &q), expected);
+	return 0;
+}
+
+/* Canonical decimal only, so that one process has one name. */
+static int parse_process(const struct param_spec *spec, const char *value, struct param *p,
+			 struct err *reterr)
+{
+	const char *colon = strchr(value, ':');
+	char pid_text[16] = "", canonical[48] = "";
+	uint64_t pid = 0, start = 0;
+	struct quoted q = { 0 };
+	bool ok = colon && (size_t)(colon - value) < sizeof(pid_text);
+
+	if (ok)
+		memcpy(pid_text, value, (size_t)(colon - value));
+	ok = ok && str_parse_u64(pid_text, &pid) == 0 && str_parse_u64(colon + 1, &start) == 0;
+	str_append(canonical, sizeof(canonical), "%" PRIu64 ":%" PRIu64, pid, start);
+	if (!ok || pid <= PROCESS_INIT || pid > PROCESS_PID_MAX || !str_equal(canonical, value))
+		return err_set(
+			reterr, -EINVAL,
+			"parameter '%s' is '%s': expected PID:STARTTIME, as in '1234:567890', not "
+			"pid 1",
+			spec->name, quote(value, &q));
+	p->integer = (int64_t)pid;
+	return str_copy(p->text, sizeof(p->text), value);
+}
+
 static int parse_one(const struct param_spec *spec, const char *value, struct param *p,
 		     struct err *reterr)
 {
@@ -123,6 +163,17 @@ static int parse_one(const struct param_spec *spec, const char *value, struct pa
 		return parse_enum(spec, value, p, reterr);
 	case PARAM_TYPE_SPAN:
 		return parse_span(spec, value, p, reterr);
+	case PARAM_TYPE_CONTAINER:
+		return parse_word(spec, value, str_is_container_name,
+				  "a container's name, as in 'web-1'", p, reterr);
+	case PARAM_TYPE_PROCESS:
+		return parse_process(spec, value, p, reterr);
+	case PARAM_TYPE_SERVICE:
+		return parse_word(spec, value, str_is_plain_name,
+				  "a service's name, as services.d has it", p, reterr);
+	case PARAM_TYPE_NAME:
+		return parse_word(spec, value, str_is_plain_name,
+				  "a word of letters, digits and ._-", p, reterr);
 	case _PARAM_TYPE_MAX:
 		break;
 	}

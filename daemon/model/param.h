@@ -19,6 +19,14 @@ enum param_type {
 	PARAM_TYPE_UNIT,    /* a systemd unit name (str_is_unit_name) */
 	PARAM_TYPE_ENUM,    /* one of choices[] */
 	PARAM_TYPE_SPAN,    /* "60s", stored as nanoseconds in .integer, min..max in nanoseconds */
+	PARAM_TYPE_CONTAINER, /* a Docker container's name (str_is_container_name) */
+	/* "PID:STARTTIME", a pid never alone; .integer is the pid. STARTTIME is field 22 of proc(5) stat,
+	 * or for a database session its backend_start in microseconds since the epoch. */
+	PARAM_TYPE_PROCESS,
+	PARAM_TYPE_SERVICE, /* a name of services.d */
+	/* A plain word (str_is_plain_name) that root-owned configuration or the host must know: a snapshot,
+	 * a label, a digest; never a path. */
+	PARAM_TYPE_NAME,
 	_PARAM_TYPE_MAX,
 };
 LOOKUP_DECLARE(param_type, enum param_type);

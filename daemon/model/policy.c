@@ -12,16 +12,25 @@
 
 #define AUTONOMY_WORDS "observe, suggest, approve or auto"
 
+static const char *const policy_scope_names[] = {
+	[POLICY_SCOPE_MANAGED] = "managed",
+	[POLICY_SCOPE_ANY] = "any",
+	[POLICY_SCOPE_HOST] = "host",
+	[POLICY_SCOPE_LIST] = "list",
+};
+LOOKUP_DEFINE(policy_scope, enum policy_scope, policy_scope_names);
+
 static const struct yaml_field policy_fields[] = {
 	YAML_LOOKUP("mode", policy, mode, false, autonomy_from_string, AUTONOMY_WORDS),
 	YAML_OTHER("allow", false),
 	YAML_OTHER("limits", false),
+	YAML_OTHER("protected_containers", false),
 	YAML_END,
 };
 
 static const struct yaml_field rule_fields[] = {
 	YAML_TEXT("action", policy_rule, action, true),
-	YAML_OTHER("units", true),
+	YAML_OTHER("on", true),
 	YAML_LOOKUP("autonomy", policy_rule, autonomy, true, autonomy_from_string, AUTONOMY_WORDS),
 	YAML_END,
 };
@@ -49,31 +58,44 @@ static bool pattern_is_valid(const char *s)
 	return s[strspn(s, allowed)] == '\0';
 }
 
-static int read_units(const struct yaml_doc *doc, const struct yaml_node *units,
-		      struct policy_rule *rule, struct err *reterr)
+/* "unit:web-*.service": a kind that actions have, and a pattern for its names. */
+static bool entity_pattern_is_valid(const char *s)
 {
+	static const char *const prefixes[] = { "unit:", "container:" };
+
+	if (str_equal(s, "host"))
+		return true;
+	for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
+		if (strncmp(s, prefixes[i], strlen(prefixes[i])) == 0)
+			return s[strlen(prefixes[i])] && pattern_is_valid(s);
+	return false;
+}
+
+static int read_on(const struct yaml_doc *doc, const struct yaml_node *on, struct policy_rule *rule,
+		   struct err *reterr)
+{
+	int scope = on->kind == YAML_KIND_SCALAR ? policy_scope_from_string(on->value) : -EINVAL;
 	int r;
 
-	if (units->kind == YAML_KIND_SCALAR && str_equal(units->value, "managed")) {
-		rule->scope = POLICY_SCOPE_MANAGED;
+	if (scope >= 0 && scope != POLICY_SCOPE_LIST) {
+		rule->scope = (enum policy_scope)scope;
 		return 0;
 	}
-	if (units->kind == YAML_KIND_SCALAR && str_equal(units->value, "any")) {
-		rule->scope = POLICY_SCOPE_ANY;
-		return 0;
-	}
-	if (units->kind != YAML_KIND_SEQUENCE)
-		return yaml_error(doc, units, -EINVAL, reterr,
-				  "'units': expected managed, any or a list of names");
+	if (on->kind != YAML_KIND_SEQUENCE)
+		return yaml_error(doc, on, -EINVAL, reterr,
+				  "'on': expected managed, any, host or a list of KIND:NAME");
 	rule->scope = POLICY_SCOPE_LIST;
-	r = yaml_check_list(doc, units, POLICY_UNITS_MAX, reterr);
-	for (const struct yaml_node *n = units->child; r == 0 && n; n = n->next) {
-		char *unit = rule->units[rule->n_units++];
+	r = yaml_check_list(doc, on, POLICY_ENTITIES_MAX, reterr);
+	for (const struct yaml_node *n = on->child; r == 0 && n; n = n->next) {
+		char *text = rule->entities[rule->n_entities++];
 
-		r = yaml_copy_text(doc, n, unit, sizeof(rule->units[0]), reterr);
-		if (r == 0 && !pattern_is_valid(unit))
-			return yaml_error(doc, n, -EINVAL, reterr,
-					  "'%.128s': expected a unit's name, with * and ?", unit);
+		r = yaml_copy_text(doc, n, text, sizeof(rule->entities[0]), reterr);
+		if (r == 0 && !entity_pattern_is_valid(text))
+			return yaml_error(
+				doc, n, -EINVAL, reterr,
+				"'%.128s': expected unit:NAME, container:NAME or host, with * "
+				"and ? in NAME",
+				text);
 	}
 	return r;
 }
@@ -91,7 +113,7 @@ static int read_rule(const struct yaml_doc *doc, const struct yaml_node *node, s
 	r = yaml_read(doc, node, rule_fields, &rule, reterr);
 	if (r < 0)
 		return r;
-	r = read_units(doc, yaml_find(node, "units"), &rule, reterr);
+	r = read_on(doc, yaml_find(node, "on"), &rule, reterr);
 	if (r < 0)
 		return r;
 	str_append(rule.origin, sizeof(rule.origin), "%s:%u", yaml_file_name(doc), node->line);
@@ -103,9 +125,27 @@ static int read_rule(const struct yaml_doc *doc, const struct yaml_node *node, s
 	return 0;
 }
 
+/* The lists of all files together: one file cannot take away what another protects. */
+static int read_protected(const struct yaml_doc *doc, const struct yaml_node *list,
+			  struct policy *p, struct err *reterr)
+{
+	int r = yaml_check_list(doc, list, POLICY_CONTAINERS_MAX - p->n_containers, reterr);
+
+	for (const struct yaml_node *n = list->child; r == 0 && n; n = n->next) {
+		char *name = p->protected_containers[p->n_containers];
+
+		r = yaml_copy_text(doc, n, name, sizeof(p->protected_containers[0]), reterr);
+		if (r == 0 && !pattern_is_valid(name))
+			r = yaml_error(doc, n, -EINVAL, reterr,
+				       "'%.128s': expected a container's name, with * and ?", name);
+		p->n_containers += r == 0;
+	}
+	return r;
+}
+
 static int read_policy(const struct yaml_doc *doc, struct policy *p, struct err *reterr)
 {
-	const struct yaml_node *root = yaml_root(doc), *allow, *limits;
+	const struct yaml_node *root = yaml_root(doc), *allow, *limits, *containers;
 	int r = yaml_read(doc, root, policy_fields, p, reterr);
 
 	if (r < 0)
@@ -113,6 +153,9 @@ static int read_policy(const struct yaml_doc *doc, struct policy *p, struct err 
 	limits = yaml_find(root, "limits");
 	if (limits)
 		r = yaml_read(doc, limits, limit_fields, &p->limits, reterr);
+	containers = yaml_find(root, "protected_containers");
+	if (r == 0 && containers)
+		r = read_protected(doc, containers, p, reterr);
 	allow = yaml_find(root, "allow");
 	if (r == 0 && allow)
 		r = yaml_check_list(doc, allow, POLICY_RULES_MAX, reterr);
@@ -162,35 +205,72 @@ void policy_done(struct policy *p)
 	*p = (struct policy){ 0 };
 }
 
+/* Whether the rule can ever fit an action that is done to the host, or to something on it. */
+static bool rule_may_fit(const struct policy_rule *rule, bool host)
+{
+	if (rule->scope != POLICY_SCOPE_LIST)
+		return host == (rule->scope == POLICY_SCOPE_HOST);
+	for (uint32_t i = 0; i < rule->n_entities; i++)
+		if (str_equal(rule->entities[i], "host") == host)
+			return true;
+	return false;
+}
+
 int policy_lint(const struct policy *p, const struct action_info *actions, struct err *reterr)
 {
 	for (uint32_t i = 0; i < p->n_rules; i++) {
+		const struct policy_rule *rule = &p->rules[i];
 		const struct action_info *a = actions;
 
-		while (a->name && !str_equal(a->name, p->rules[i].action))
+		while (a->name && !str_equal(a->name, rule->action))
 			a++;
 		if (!a->name)
-			return err_set(reterr, -EINVAL, "%s: no action '%s'", p->rules[i].origin,
-				       p->rules[i].action);
+			return err_set(reterr, -EINVAL, "%s: no action '%s'", rule->origin,
+				       rule->action);
+		if (!rule_may_fit(rule, !a->target))
+			return err_set(reterr, -EINVAL, "%s: '%s' is done to %s: expected 'on: %s'",
+				       rule->origin, a->name,
+				       a->target ? "something on the host" : "the host itself",
+				       a->target ? "managed" : "host");
 	}
 	return 0;
 }
 
-static bool rule_matches(const struct policy_rule *rule, const struct services *services,
-			 const char *action, const char *unit)
+bool policy_protects(const struct policy *policy, const struct entity *e)
 {
+	if (e->kind == ENTITY_KIND_HOST)
+		return false;
+	if (e->kind == ENTITY_KIND_UNIT)
+		return policy_unit_is_protected(e->name);
+	if (e->kind != ENTITY_KIND_CONTAINER)
+		return true;
+	for (uint32_t i = 0; policy && i < policy->n_containers; i++)
+		if (fnmatch(policy->protected_containers[i], e->name, FNM_NOESCAPE) == 0)
+			return true;
+	return !str_is_container_name(e->name);
+}
+
+static bool rule_matches(const struct policy_rule *rule, const struct services *services,
+			 const char *action, const struct entity *on)
+{
+	char text[ENTITY_TEXT_MAX];
+
 	if (!str_equal(rule->action, action))
 		return false;
 	switch (rule->scope) {
 	case POLICY_SCOPE_MANAGED:
-		return services_find_unit(services, unit) != NULL;
+		return services_find_entity(services, on) != NULL;
 	case POLICY_SCOPE_ANY:
-		return true;
+		return on->kind != ENTITY_KIND_HOST;
+	case POLICY_SCOPE_HOST:
+		return on->kind == ENTITY_KIND_HOST;
 	case POLICY_SCOPE_LIST:
+	case _POLICY_SCOPE_MAX:
 		break;
 	}
-	for (uint32_t i = 0; i < rule->n_units; i++)
-		if (fnmatch(rule->units[i], unit, FNM_NOESCAPE) == 0)
+	(void)entity_format(on, text);
+	for (uint32_t i = 0; i < rule->n_entities; i++)
+		if (fnmatch(rule->entities[i], text, FNM_NOESCAPE) == 0)
 			return true;
 	return false;
 }
@@ -231,7 +311,7 @@ static void decide_by_rule(const struct policy *policy, const struct policy_rule
 }
 
 void policy_decide(const struct policy *policy, const struct services *services, const char *action,
-		   const char *unit, enum autonomy runbook_autonomy, struct decision *ret)
+		   const struct entity *on, enum autonomy runbook_autonomy, struct decision *ret)
 {
 	const struct policy_rule *last = NULL;
 
@@ -239,17 +319,17 @@ void policy_decide(const struct policy *policy, const struct services *services,
 		decide(ret, DECISION_DENY, "no-policy", "there is no valid policy");
 		return;
 	}
-	if (policy_unit_is_protected(unit)) {
+	if (policy_protects(policy, on)) {
 		decide(ret, DECISION_DENY, "protected",
-		       "this unit is protected: nobody may touch it through aiops");
+		       "it is protected: nobody may touch it through aiops");
 		return;
 	}
 	for (uint32_t i = 0; i < policy->n_rules; i++)
-		if (rule_matches(&policy->rules[i], services, action, unit))
+		if (rule_matches(&policy->rules[i], services, action, on))
 			last = &policy->rules[i];
 	if (last)
 		decide_by_rule(policy, last, runbook_autonomy, ret);
 	else
 		decide(ret, DECISION_DENY, "no-rule",
-		       "no rule of the policy allows this action on this unit");
+		       "no rule of the policy allows this action on it");
 }

@@ -14,28 +14,39 @@
  *   mode: auto                  # ceiling for the host: observe, suggest, approve, auto
  *   allow:
  *     - action: unit.start
- *       units: managed          # "managed" (in services.d), "any" (not protected), or a list of
- *                               # names with * and ? as in glob(7)
+ *       on: managed             # "managed" (in services.d), "any" (unit or container that is not
+ *                               # protected), "host", or a list of KIND:NAME with * and ? as in
+ *                               # glob(7): [unit:web-*.service, container:web-*]
  *       autonomy: auto
  *   limits:
  *     per_entity_per_hour: 3
  *     per_host_per_hour: 10
  *     cooldown_s: 60
  *     approval_s: 900
+ *   protected_containers: [registry, vault-*]
  */
 
-#define POLICY_RULES_MAX 128
-#define POLICY_UNITS_MAX 16
+#define POLICY_RULES_MAX      128
+#define POLICY_ENTITIES_MAX   16
+#define POLICY_CONTAINERS_MAX 32
 
-enum policy_scope { POLICY_SCOPE_MANAGED, POLICY_SCOPE_ANY, POLICY_SCOPE_LIST };
+enum policy_scope {
+	POLICY_SCOPE_MANAGED,
+	POLICY_SCOPE_ANY,
+	POLICY_SCOPE_HOST,
+	POLICY_SCOPE_LIST,
+	_POLICY_SCOPE_MAX,
+};
+LOOKUP_DECLARE(policy_scope, enum policy_scope);
 
 struct policy_rule {
 	char action[RULE_NAME_MAX];
 	enum policy_scope scope;
 	enum autonomy autonomy;
-	uint32_t n_units;
-	char units[POLICY_UNITS_MAX][ENTITY_NAME_MAX];
-	char origin[160]; /* FILE:LINE, for "why not" */
+	uint32_t n_entities;
+	char entities[POLICY_ENTITIES_MAX]
+		     [ENTITY_TEXT_MAX]; /* patterns of entity_format()'s text */
+	char origin[160];               /* FILE:LINE, for "why not" */
 };
 
 struct policy_limits {
@@ -50,6 +61,8 @@ struct policy {
 	struct policy_limits limits;
 	uint32_t n_rules;
 	struct policy_rule *rules; /* later files win: the last rule that matches decides */
+	uint32_t n_containers;     /* of all files */
+	char protected_containers[POLICY_CONTAINERS_MAX][ENTITY_NAME_MAX]; /* patterns */
 };
 
 /* Loads policy.d below root_fd, every file trusted (root-owned, not writable by others). No file at
@@ -62,16 +75,20 @@ int policy_parse(const char *file_name, const char *text, size_t length, struct 
 		 struct err *reterr) _warn_unused_;
 void policy_done(struct policy *p);
 
-/* Checks that the actions the rules name exist: a misspelt one would allow nothing and say nothing.
- * actions ends with .name == NULL. Returns 0; -EINVAL with FILE:LINE. */
+/* Checks that the actions the rules name exist, and are done to what the rules say: a misspelt one would
+ * allow nothing and say nothing. actions ends with .name == NULL. Returns 0; -EINVAL with FILE:LINE. */
 int policy_lint(const struct policy *p, const struct action_info *actions,
 		struct err *reterr) _warn_unused_;
 
-/* Pure. What the policy says of this action on this unit for the given origin of the wish: fills
+/* Pure. What the policy says of this action on this entity for the given origin of the wish: fills
  * *ret with allow, ask, suggest or deny and the rule that said so. runbook_autonomy caps it (pass
  * AUTONOMY_APPROVE for a person's own request). policy may be NULL: deny. */
 void policy_decide(const struct policy *policy, const struct services *services, const char *action,
-		   const char *unit, enum autonomy runbook_autonomy, struct decision *ret);
+		   const struct entity *on, enum autonomy runbook_autonomy, struct decision *ret);
+
+/* True for what nobody may touch through us, whatever the rules say: units as below, containers that
+ * the policy names, and every kind that no action has. policy may be NULL. */
+bool policy_protects(const struct policy *policy, const struct entity *e);
 
 /* True for units nobody may touch through us, whatever the policy says: init.scope, systemd-*,
  * dbus*, polkit*, ssh*, the network, our own units, -.mount and the like. In code, not configurable. */

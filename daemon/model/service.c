@@ -9,160 +9,21 @@
 #include "base/str.h"
 #include "base/yaml.h"
 
-static const struct yaml_field service_fields[] = {
-	YAML_TEXT("name", service, name, true),
-	YAML_TEXT("unit", service, unit, true),
-	YAML_OTHER("endpoints", false),
-	YAML_OTHER("config_paths", false),
-	YAML_END,
-};
-
-static const struct yaml_field endpoint_fields[] = {
-	YAML_TEXT("name", endpoint, name, true),
-	YAML_TEXT("url", endpoint, url, true),
-	YAML_U32("interval_ms", endpoint, interval_ms, 200, 60000),
-	YAML_U32("timeout_ms", endpoint, timeout_ms, 50, 30000),
-	YAML_U32("slow_ms", endpoint, slow_ms, 1, 30000),
-	YAML_U32("expect_status", endpoint, expect_status, 100, 599),
-	YAML_END,
-};
-
-/* Names are shown, logged and typed: a word of letters, digits and "._-". */
-static bool name_is_valid(const char *s)
-{
-	return s[0] != '.' && s[0] != '-' &&
-	       s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] ==
-		       '\0';
-}
-
-/* The rest of url after http://, https:// or tcp://; NULL for another scheme. */
-static const char *url_authority(const char *url)
-{
-	static const char *const schemes[] = { "http://", "https://", "tcp://" };
-
-	for (size_t i = 0; i < ELEMENTSOF(schemes); i++)
-		if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
-			return url + strlen(schemes[i]);
-	return NULL;
-}
-
-/* No user names and passwords (they would be in every record), no spaces, a port for tcp. */
-static bool url_is_valid(const char *url)
-{
-	const char *host = url_authority(url);
-	size_t length = host ? strcspn(host, "/?#") : 0;
-
-	if (length == 0 || host[0] == ':' || memchr(host, '@', length))
-		return false;
-	for (const char *c = url; *c; c++)
-		if (*c <= ' ' || *c > '~' || strchr("\"'\\<>`", *c))
-			return false;
-	if (strncmp(url, "tcp://", 6) == 0)
-		return host[length] == '\0' && strrchr(host, ':') && strrchr(host, ':')[1];
-	return true;
-}
-
-static bool path_is_valid(const char *path)
-{
-	return path[0] == '/' && !strstr(path, "/../") && !strstr(path, "//") &&
-	       str_is_clean_utf8(path, strlen(path)) &&
-	       (strlen(path) < 3 || strcmp(path + strlen(path) - 3, "/..") != 0);
-}
-
-static int read_endpoint(const struct yaml_doc *doc, const struct yaml_node *node,
-			 struct service *s, struct err *reterr)
-{
-	struct endpoint *e = &s->endpoints[s->n_endpoints];
-	int r;
-
-	*e = (struct endpoint){
-		.interval_ms = 1000, .timeout_ms = 1000, .slow_ms = 250, .expect_status = 200
-	};
-	r = yaml_read(doc, node, endpoint_fields, e, reterr);
-	if (r < 0)
-		return r;
-	if (!name_is_valid(e->name))
-		return yaml_error(doc, yaml_find(node, "name"), -EINVAL, reterr,
-				  "'%s': expected letters, digits, '.', '_' and '-'", e->name);
-	if (!url_is_valid(e->url))
-		return yaml_error(doc, yaml_find(node, "url"), -EINVAL, reterr,
-				  "'%.128s': expected http://, https:// or tcp://HOST:PORT, "
-				  "without a password",
-				  e->url);
-	s->n_endpoints++;
-	return 0;
-}
-
-static int read_endpoints(const struct yaml_doc *doc, const struct yaml_node *list,
-			  struct service *s, struct err *reterr)
-{
-	int r = list ? yaml_check_list(doc, list, SERVICE_ENDPOINTS_MAX, reterr) : 0;
-
-	for (const struct yaml_node *n = list ? list->child : NULL; r == 0 && n; n = n->next)
-		r = read_endpoint(doc, n, s, reterr);
-	return r;
-}
-
-static int read_paths(const struct yaml_doc *doc, const struct yaml_node *list, struct service *s,
-		      struct err *reterr)
-{
-	int r = list ? yaml_check_list(doc, list, SERVICE_PATHS_MAX, reterr) : 0;
-
-	for (const struct yaml_node *n = list ? list->child : NULL; r == 0 && n; n = n->next) {
-		char *path = s->config_paths[s->n_paths];
-
-		r = yaml_copy_text(doc, n, path, sizeof(s->config_paths[0]), reterr);
-		if (r == 0 && !path_is_valid(path))
-			return yaml_error(doc, n, -EINVAL, reterr,
-					  "'%.128s': expected an absolute path", path);
-		s->n_paths++;
-	}
-	return r;
-}
-
-static int read_service(const struct yaml_doc *doc, struct service *s, struct err *reterr)
-{
-	const struct yaml_node *root = yaml_root(doc);
-	int r = yaml_read(doc, root, service_fields, s, reterr);
-
-	if (r < 0)
-		return r;
-	if (!name_is_valid(s->name))
-		return yaml_error(doc, yaml_find(root, "name"), -EINVAL, reterr,
-				  "'%s': expected letters, digits, '.', '_' and '-'", s->name);
-	if (!str_is_unit_name(s->unit))
-		return yaml_error(doc, yaml_find(root, "unit"), -EINVAL, reterr,
-				  "'%.128s': expected a unit's full name, as in 'nginx.service'",
-				  s->unit);
-	r = read_endpoints(doc, yaml_find(root, "endpoints"), s, reterr);
-	return r < 0 ? r : read_paths(doc, yaml_find(root, "config_paths"), s, reterr);
-}
-
-int service_parse(const char *file_name, const char *text, size_t length, struct service *ret,
-		  struct err *reterr)
-{
-	_cleanup_(yaml_doc_freep) struct yaml_doc *doc = NULL;
-	struct service s = { 0 };
-	int r = yaml_parse(file_name, text, length, &doc, reterr);
-
-	if (r == 0)
-		r = read_service(doc, &s, reterr);
-	if (r == 0)
-		*ret = s;
-	return r;
-}
-
 /* Two entries that mean the same thing would each act on their own. */
 static int refuse_twice(const struct services *all, const struct service *s, const char *path,
 			struct err *reterr)
 {
+	struct entity e = service_entity(s);
+
 	for (uint32_t i = 0; i < all->n; i++) {
+		struct entity other = service_entity(&all->v[i]);
+
 		if (str_equal(all->v[i].name, s->name))
 			return err_set(reterr, -EINVAL, "%s:1:1: service '%s' is there twice", path,
 				       s->name);
-		if (str_equal(all->v[i].unit, s->unit))
-			return err_set(reterr, -EINVAL, "%s:1:1: unit '%s' is there twice", path,
-				       s->unit);
+		if (entity_equal(&e, &other))
+			return err_set(reterr, -EINVAL, "%s:1:1: %s '%s' is there twice", path,
+				       entity_kind_to_string(e.kind), e.name);
 	}
 	for (uint32_t i = 0; i < s->n_endpoints; i++) {
 		bool within = false;
@@ -193,6 +54,67 @@ static int add_file(const struct confdir_file *file, const char *text, size_t le
 	return r;
 }
 
+/* All that s depends on is among the done ones. */
+static bool depends_are_done(const struct services *all, const struct service *s, const bool done[])
+{
+	for (uint32_t i = 0; i < s->n_depends; i++)
+		if (!done[services_find(all, s->depends_on[i]) - all->v])
+			return false;
+	return true;
+}
+
+/* Takes away what depends on nothing that is left, until nothing is left, or a circle. */
+static int check_no_circle(const struct services *all, struct err *reterr)
+{
+	bool done[SERVICES_MAX] = { 0 };
+
+	for (uint32_t n = 0; n < all->n;) {
+		uint32_t i = 0;
+
+		while (i < all->n && (done[i] || !depends_are_done(all, &all->v[i], done)))
+			i++;
+		if (i < all->n) {
+			done[i] = true;
+			n++;
+			continue;
+		}
+		for (i = 0; done[i];)
+			i++;
+		return err_set(reterr, -EINVAL, "load services: '%s' is in a circle of depends_on",
+			       all->v[i].name);
+	}
+	return 0;
+}
+
+static int check_names(const struct services *all, const struct service *s, struct err *reterr)
+{
+	for (uint32_t i = 0; i < s->n_depends; i++)
+		if (!services_find(all, s->depends_on[i]))
+			return err_set(reterr, -EINVAL,
+				       "load services: '%s' depends on '%s', which is not there",
+				       s->name, s->depends_on[i]);
+	for (uint32_t i = 0; i < s->env_file.n_secrets; i++) {
+		const char *name = s->env_file.secrets[i].postgres_service;
+		const struct service *db = services_find(all, name);
+
+		if (name[0] && (!db || !db->database.socket_dir[0]))
+			return err_set(
+				reterr, -EINVAL,
+				"load services: '%s' has a secret in '%s', which is no database",
+				s->name, name);
+	}
+	return 0;
+}
+
+static int check_references(const struct services *all, struct err *reterr)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < all->n; i++)
+		r = check_names(all, &all->v[i], reterr);
+	return r < 0 ? r : check_no_circle(all, reterr);
+}
+
 static int load(int root_fd, bool trusted, struct services *ret, struct err *reterr)
 {
 	const struct confdir_kind kind = { "services", ".yaml", YAML_TEXT_MAX, trusted };
@@ -203,6 +125,8 @@ static int load(int root_fd, bool trusted, struct services *ret, struct err *ret
 	if (!all.v)
 		return err_set(reterr, -ENOMEM, "load services: %s", strerror(ENOMEM));
 	r = confdir_load(root_fd, &kind, add_file, &all, reterr);
+	if (r >= 0)
+		r = check_references(&all, reterr);
 	if (r < 0)
 		return r;
 	*ret = all;
@@ -226,12 +150,36 @@ void services_done(struct services *s)
 	*s = (struct services){ 0 };
 }
 
-const struct service *services_find_unit(const struct services *s, const char *unit)
+struct entity service_entity(const struct service *s)
+{
+	return s->unit[0] ? entity_make(ENTITY_KIND_UNIT, s->unit) :
+			    entity_make(ENTITY_KIND_CONTAINER, s->container);
+}
+
+const struct service *services_find(const struct services *s, const char *name)
 {
 	for (uint32_t i = 0; s && i < s->n; i++)
-		if (str_equal(s->v[i].unit, unit))
+		if (str_equal(s->v[i].name, name))
 			return &s->v[i];
 	return NULL;
+}
+
+const struct service *services_find_entity(const struct services *s, const struct entity *e)
+{
+	for (uint32_t i = 0; s && i < s->n; i++) {
+		struct entity own = service_entity(&s->v[i]);
+
+		if (entity_equal(&own, e))
+			return &s->v[i];
+	}
+	return NULL;
+}
+
+const struct service *services_find_unit(const struct services *s, const char *unit)
+{
+	struct entity e = entity_make(ENTITY_KIND_UNIT, unit);
+
+	return services_find_entity(s, &e);
 }
 
 const struct service *services_find_endpoint(const struct services *s, const char *endpoint,

@@ -107,6 +107,8 @@ int undo_record_check(const struct undo_record *u, struct err *reterr)
 		return field_error(reterr, record, "action");
 	if (!params_are_sane(&u->params))
 		return field_error(reterr, record, "params");
+	if (!entity_is_valid(&u->entity))
+		return field_error(reterr, record, "entity");
 	if (u->by_person > 1)
 		return field_error(reterr, record, "by_person");
 	if (u->size > sizeof(u->data))
@@ -198,11 +200,48 @@ enum attempt_phase step_phase_to_attempt(enum step_phase p)
 	return ATTEMPT_PHASE_FAILED;
 }
 
-const char *step_unit_name(const char *key, char buf[static STEP_UNIT_MAX])
+/* The template units, without "@.service". */
+static const char *const prefixes[] = {
+	[STEP_PROFILE_BUS] = "aiops-step",
+	[STEP_PROFILE_FILES] = "aiops-step-files",
+	[STEP_PROFILE_NET] = "aiops-step-net",
+	[STEP_PROFILE_PROC] = "aiops-step-proc",
+};
+_Static_assert(ELEMENTSOF(prefixes) == _STEP_PROFILE_MAX, "each profile has its unit");
+
+const char *step_unit_name(enum step_profile profile, const char *key,
+			   char buf[static STEP_UNIT_MAX])
 {
 	buf[0] = '\0';
-	str_append(buf, STEP_UNIT_MAX, "aiops-step@%s.service", key);
+	str_append(buf, STEP_UNIT_MAX, "%s@%s.service", prefixes[profile], key);
 	return buf;
+}
+
+int step_unit_parse(const char *unit, char ret_key[static STR_HEX128_MAX])
+{
+	char key[STR_HEX128_MAX] = "", prefix[STEP_UNIT_MAX] = "", again[STEP_UNIT_MAX];
+	const char *at = strchr(unit, '@');
+	enum step_profile profile;
+
+	if (!at || (size_t)(at - unit) >= sizeof(prefix) || strlen(at) < STR_HEX128_MAX)
+		return -EINVAL;
+	memcpy(prefix, unit, (size_t)(at - unit));
+	memcpy(key, at + 1, STR_HEX128_MAX - 1);
+	if (step_profile_from_prefix(prefix, &profile) < 0 || !str_is_hex128(key) ||
+	    !str_equal(step_unit_name(profile, key, again), unit))
+		return -EINVAL;
+	return str_copy(ret_key, STR_HEX128_MAX, key);
+}
+
+int step_profile_from_prefix(const char *prefix, enum step_profile *ret)
+{
+	for (unsigned i = 0; i < _STEP_PROFILE_MAX; i++) {
+		if (!str_equal(prefixes[i], prefix))
+			continue;
+		*ret = (enum step_profile)i;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 int step_boot_id(char ret[static STR_HEX128_MAX], struct err *reterr)

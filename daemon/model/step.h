@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/sealed.h"
+#include "model/action_info.h"
 #include "model/record.h"
 
 /* How the executor and a step unit (aiops-step@KEY) speak: by files in PATH_STEPS_DIR, because
@@ -18,7 +19,7 @@
  * and root's alone: PATH_UNDO_DIR/KEY, struct undo_record, written before anything is changed, and
  * PATH_UNDO_DIR/ledger, what was done since boot. */
 
-#define STEP_VERSION   1
+#define STEP_VERSION   2
 #define STEP_CLAIM_MAX 1024 /* bytes; a step writes fewer than 12 lines of fewer than 40 */
 
 enum step_kind {
@@ -82,8 +83,9 @@ struct undo_record {
 	char key[STR_HEX128_MAX], boot_id[STR_HEX128_MAX];
 	char action[RULE_NAME_MAX];
 	struct params params;
-	uint32_t by_person; /* boolean */
-	uint32_t size;      /* of data */
+	struct entity entity; /* what it was done to, whatever services.d says by now */
+	uint32_t by_person;   /* boolean */
+	uint32_t size;        /* of data */
 	uint8_t data[STEP_UNDO_MAX];
 };
 
@@ -116,8 +118,13 @@ enum attempt_phase step_phase_to_attempt(enum step_phase p);
 
 #define STEP_UNIT_MAX 64
 
-/* "aiops-step@KEY.service"; returns buf. */
-const char *step_unit_name(const char *key, char buf[static STEP_UNIT_MAX]);
+/* "aiops-step@KEY.service", "aiops-step-files@KEY.service"; returns buf. */
+const char *step_unit_name(enum step_profile profile, const char *key,
+			   char buf[static STEP_UNIT_MAX]);
+/* The key of such a name. Returns 0; -EINVAL: it is no step's. */
+int step_unit_parse(const char *unit, char ret_key[static STR_HEX128_MAX]) _warn_unused_;
+/* "aiops-step-files", as systemd has it for %p. Returns 0; -EINVAL. */
+int step_profile_from_prefix(const char *prefix, enum step_profile *ret) _warn_unused_;
 
 /* This boot's id as 32 hexadecimal digits, from /proc/sys/kernel/random/boot_id. Returns 0; -errno. */
 int step_boot_id(char ret[static STR_HEX128_MAX], struct err *reterr) _warn_unused_;

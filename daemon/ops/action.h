@@ -8,8 +8,8 @@
 #include "model/param.h"
 #include "model/record.h"
 
-/* An action: one typed, bounded change to the host. Runs in its own step unit (aiops-step@KEY),
- * never in a daemon; may block up to timeout_ms. */
+/* An action: one typed, bounded change to the host. Runs in its own step unit (aiops-step@KEY, or that
+ * of its profile), never in a daemon; may block up to timeout_ms. */
 
 #define ACTION_UNDO_MAX 4096 /* bytes an undo record may hold */
 
@@ -20,6 +20,11 @@ struct action_context {
 	bool by_person;  /* a person asked, not the agent: what a person stopped may be started */
 	int root_fd;     /* "/" or a test's tree */
 	void *bus; /* sd_bus *, with a call timeout of 5 s; NULL where systemd is not reached */
+	struct entity entity; /* what it is done to */
+	/* services.d as root wrote it. NULL only in revert() and in verify() after a kill, when it can no
+	 * longer be read: what they need goes into the undo record. */
+	const struct services *services;
+	int credentials_fd; /* directory of systemd credentials (sys/credential.h); -EBADF: none */
 	uint64_t deadline_ns; /* CLOCK_BOOTTIME: apply() and verify() give up then */
 	/* What snapshot() stored; NULL before it, and in a dry run. */
 	const void *undo;
@@ -36,12 +41,17 @@ struct action_context {
 struct action_ops {
 	const char *name; /* "unit.restart" for unit_restart.c */
 	const char *summary;
-	const char *source; /* where the mechanism is documented */
-	const struct param_spec
-		*params; /* ends with .name == NULL; one of them names the target unit: "unit" */
+	const char *source;              /* where the mechanism is documented */
+	const struct param_spec *params; /* ends with .name == NULL */
+	/* The parameter that names what it is done to: a unit, a container or a service; NULL: the host.
+	 * What is done to a process is done to the unit that it is of: the unit is the target, and check()
+	 * refuses a process that is not in its cgroup. What is done to a session or to a database is done to
+	 * the service that has it. */
+	const char *target;
+	enum step_profile profile;
 	enum risk risk;
-	bool revertible;
-	bool idempotent;      /* repeating apply() after an unknown end does no further harm */
+	const char *undo; /* what revert() does, for people, before they approve; NULL without it */
+	bool idempotent;  /* repeating apply() after an unknown end does no further harm */
 	uint32_t timeout_ms;  /* of the whole step */
 	uint32_t settle_ms;   /* what the host needs before verify() means something */
 	uint32_t cooldown_ms; /* least time between two of these on one entity */
@@ -60,8 +70,8 @@ struct action_ops {
 	 * the step reverts; -EINPROGRESS: it cannot be told. */
 	int (*verify)(const struct action_context *c, struct err *reterr);
 	/* Puts back what undo says, from a fresh process, idempotent: run twice it changes nothing more.
-	 * Compare before swap: what a person changed since is left alone (-ECANCELED, says so). NULL where not
-	 * revertible. */
+	 * Compare before swap: what a person changed since is left alone (-ECANCELED, says so). NULL where it
+	 * cannot be undone. */
 	int (*revert)(const struct action_context *c, const void *undo, size_t undo_size,
 		      struct err *reterr);
 };

@@ -17,10 +17,12 @@ static void print_action(FILE *out, unsigned n, const struct action_ops *a)
 	(void)fputs("\t{ ", out);
 	param_source_text(out, "name", a->name);
 	param_source_text(out, "summary", a->summary);
+	param_source_text(out, "target", a->target);
+	param_source_text(out, "undo", a->undo);
 	(void)fprintf(out,
-		      "\n\t  .params = params_%u, .risk = %d, .revertible = %d, .idempotent = %d,\n"
+		      "\n\t  .params = params_%u, .profile = %d, .risk = %d, .idempotent = %d,\n"
 		      "\t  .timeout_ms = %u, .settle_ms = %u, .cooldown_ms = %u },\n",
-		      n, (int)a->risk, a->revertible, a->idempotent, a->timeout_ms, a->settle_ms,
+		      n, (int)a->profile, (int)a->risk, a->idempotent, a->timeout_ms, a->settle_ms,
 		      a->cooldown_ms);
 }
 

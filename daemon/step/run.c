@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "step/step.h"
+#include "sys/credential.h"
 #include "sys/unitctl.h"
 
 int step_open(struct step *s, const char *root, const char *runtime_dir, const char *key,
@@ -18,6 +19,7 @@ int step_open(struct step *s, const char *root, const char *runtime_dir, const c
 			    .steps_fd = -EBADF,
 			    .undo_fd = -EBADF,
 			    .claim_fd = -EBADF,
+			    .credentials_fd = -EBADF,
 			    .span_max_ns = UINT64_MAX };
 	if (!str_is_hex128(key))
 		return err_set(reterr, -EINVAL, "open step '%s': not 32 hexadecimal digits", key);
@@ -31,16 +33,22 @@ int step_open(struct step *s, const char *root, const char *runtime_dir, const c
 	if (s->steps_fd < 0)
 		return s->steps_fd;
 	s->undo_fd = fd_open_dir(s->run_fd, "undo", reterr);
-	return s->undo_fd < 0 ? s->undo_fd : 0;
+	if (s->undo_fd < 0)
+		return s->undo_fd;
+	s->credentials_fd = credential_open_dir(reterr);
+	return s->credentials_fd < 0 && s->credentials_fd != -ENOENT ? s->credentials_fd : 0;
 }
 
 void step_done(struct step *s)
 {
-	const int fds[] = { s->root_fd, s->run_fd, s->steps_fd, s->undo_fd, s->claim_fd };
+	const int fds[] = { s->root_fd, s->run_fd,   s->steps_fd,
+			    s->undo_fd, s->claim_fd, s->credentials_fd };
 
 	for (size_t i = 0; i < ELEMENTSOF(fds); i++)
 		closep(&fds[i]);
 	s->bus = s->bus ? unitctl_close(s->bus) : NULL;
+	services_done(&s->services);
+	s->has_services = false;
 }
 
 uint64_t step_deadline_ns(const struct step *s)
@@ -50,18 +58,31 @@ uint64_t step_deadline_ns(const struct step *s)
 	return clock_boot_ns() + (span_ns < s->span_max_ns ? span_ns : s->span_max_ns);
 }
 
-void step_context(struct step *s, const struct params *params, bool by_person)
+/* What an undo needs is in its record: that services.d can no longer be read does not stop it. */
+static void load_services(struct step *s)
+{
+	struct err err = { 0 };
+
+	if (!s->has_services)
+		s->has_services = services_load_trusted(s->root_fd, &s->services, &err) == 0;
+}
+
+void step_context(struct step *s)
 {
 	struct err err = { 0 };
 
 	/* Not reached is not fatal here: each call says so, and what needs no bus works. */
 	if (!s->bus && unitctl_open(&s->bus, &err) < 0)
 		s->bus = NULL;
+	load_services(s);
 	s->context = (struct action_context){
-		.params = params,
+		.params = s->has_undo ? &s->undo.params : &s->record.params,
+		.entity = s->has_undo ? s->undo.entity : s->entity,
+		.services = s->has_services ? &s->services : NULL,
+		.credentials_fd = s->credentials_fd,
 		.key = s->has_undo ? s->undo.key : s->key,
 		.dry_run = s->record.op == STEP_OP_DRY_RUN,
-		.by_person = by_person,
+		.by_person = s->has_undo ? s->undo.by_person : s->record.by_person,
 		.root_fd = s->root_fd,
 		.bus = s->bus,
 		.deadline_ns = step_deadline_ns(s),
@@ -178,7 +199,7 @@ static int run_apply(struct step *s, struct err *reterr)
 	struct err why = { 0 };
 	int r;
 
-	step_context(s, &s->record.params, s->record.by_person);
+	step_context(s);
 	r = s->ops->check(&s->context, &why);
 	if (r < 0)
 		return step_finish(s, ATTEMPT_PHASE_FAILED, r, err_text(&why), reterr);
@@ -209,7 +230,7 @@ int step_run_revert(struct step *s, struct err *reterr)
 	struct err why = { 0 };
 	int r;
 
-	step_context(s, &s->undo.params, s->undo.by_person);
+	step_context(s);
 	r = step_revert(s, &why);
 	if (r < 0)
 		return step_finish(s,

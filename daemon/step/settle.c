@@ -43,7 +43,7 @@ static int settle_applied(struct step *s, enum step_phase phase, struct err *ret
 	struct err why = { 0 };
 	int r;
 
-	step_context(s, &s->undo.params, s->undo.by_person);
+	step_context(s);
 	if (phase == STEP_PHASE_REVERTING)
 		return settle_by_revert(s, reterr);
 	clock_sleep_ns(s->ops->settle_ms * NS_PER_MS);
@@ -67,8 +67,9 @@ static int settle_revert(struct step *s, enum step_phase phase, struct err *rete
 		if (r == 0)
 			return step_finish(s, ATTEMPT_PHASE_DONE, 0,
 					   "the step was killed after it was undone", reterr);
-		s->ops = r > 0 ? action_find(s->undo.action) : NULL;
-		r = s->ops && s->ops->revert ? 0 : -EOPNOTSUPP;
+		r = r > 0 ? validate_action(s, s->undo.action, &why) : r;
+		if (r == 0 && !s->ops->revert)
+			r = -EOPNOTSUPP;
 	} else {
 		r = validate_record(s, &why);
 	}
@@ -88,8 +89,9 @@ static int settle_apply(struct step *s, enum step_phase phase, bool has_record, 
 		return step_finish(s, ATTEMPT_PHASE_FAILED, -EINTR, "it failed and was undone",
 				   reterr);
 	}
-	s->ops = r > 0 ? action_find(s->undo.action) : NULL;
-	if (s->ops)
+	if (r > 0)
+		r = validate_action(s, s->undo.action, &why) == 0 ? 1 : -EPERM;
+	if (r > 0)
 		return settle_applied(s, phase, reterr);
 	return step_finish(s, ATTEMPT_PHASE_UNKNOWN, -EINTR,
 			   r < 0 ? err_text(&why) : "killed, and its undo record is gone", reterr);

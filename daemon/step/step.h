@@ -15,10 +15,15 @@ struct step {
 	const char *key;
 	int root_fd, run_fd; /* "/" and /run/aiops, or a test's */
 	int steps_fd, undo_fd, claim_fd;
+	int credentials_fd; /* -EBADF, -ENOENT: none */
 	struct step_record record;
 	struct undo_record undo; /* once taken or read */
 	bool has_undo;
+	enum step_profile profile; /* of the unit we run in: another's action is refused */
+	struct services services;
+	bool has_services;
 	const struct action_ops *ops;
+	struct entity entity; /* what record is about */
 	struct action_context context;
 	uint32_t per_host_per_hour; /* the policy's, once it was read */
 	uint64_t span_max_ns; /* bounds an action's own timeout_ms: settle has less time than run */
@@ -72,10 +77,13 @@ void undo_prune(const struct step *s);
  * does not trust the executor. Returns 0; -errno with the reason. */
 int validate_record(struct step *s, struct err *reterr) _warn_unused_;
 
+/* Finds the action that *s is to carry out. Returns 0; -ENOENT; -EPERM: another unit's. */
+int validate_action(struct step *s, const char *name, struct err *reterr) _warn_unused_;
+
 /* When an action that starts now is to give up, CLOCK_BOOTTIME. */
 uint64_t step_deadline_ns(const struct step *s);
-/* Fills s->context for an action. */
-void step_context(struct step *s, const struct params *params, bool by_person);
+/* Fills s->context for an action: that of s->undo where there is one, else that of s->record. */
+void step_context(struct step *s);
 /* Finishes s->result with the phase and writes it. Returns 1; -errno. */
 int step_finish(struct step *s, enum attempt_phase phase, int error, const char *text,
 		struct err *reterr) _warn_unused_;

@@ -18,6 +18,7 @@ int undo_create(struct step *s, const void *data, size_t size, struct err *reter
 
 	s->undo = (struct undo_record){ .size = (uint32_t)size,
 					.params = s->record.params,
+					.entity = s->context.entity,
 					.by_person = s->record.by_person };
 	(void)str_copy(s->undo.key, sizeof(s->undo.key), s->key);
 	(void)str_copy(s->undo.boot_id, sizeof(s->undo.boot_id), s->record.boot_id);

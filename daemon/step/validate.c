@@ -36,33 +36,44 @@ static int read_record(struct step *s, struct err *reterr)
 	return check_same_boot(s->record.boot_id, reterr);
 }
 
-static int find_action(struct step *s, const char *name, const struct params *params,
-		       struct err *reterr)
+int validate_action(struct step *s, const char *name, struct err *reterr)
 {
 	s->ops = action_find(name);
 	if (!s->ops)
 		return err_set(reterr, -ENOENT, "find action '%s': there is none", name);
-	return params_check(s->ops->params, params, reterr);
+	if (s->ops->profile != s->profile)
+		return err_set(reterr, -EPERM, "find action '%s': it is of profile '%s', not '%s'",
+			       name, step_profile_to_string(s->ops->profile),
+			       step_profile_to_string(s->profile));
+	return 0;
+}
+
+static int find_action(struct step *s, const char *name, const struct params *params,
+		       struct err *reterr)
+{
+	int r = validate_action(s, name, reterr);
+
+	return r < 0 ? r : params_check(s->ops->params, params, reterr);
 }
 
 /* Our own reading of the files: what the executor thinks of the policy does not count here. */
-static int check_policy(struct step *s, const char *unit, struct err *reterr)
+static int check_policy(struct step *s, struct err *reterr)
 {
-	struct services services = { 0 };
-	struct policy policy = { 0 };
+	_cleanup_(policy_done) struct policy policy = { 0 };
 	struct decision decision = { 0 };
 	int r = policy_load(s->root_fd, &policy, reterr);
 
 	s->per_host_per_hour = policy.limits.per_host_per_hour;
 	if (r == 0)
-		r = services_load_trusted(s->root_fd, &services, reterr);
-	if (r == 0)
-		policy_decide(&policy, &services, s->ops->name, unit,
-			      s->record.by_person ? AUTONOMY_APPROVE : AUTONOMY_AUTO, &decision);
-	services_done(&services);
-	policy_done(&policy);
+		r = services_load_trusted(s->root_fd, &s->services, reterr);
 	if (r < 0)
 		return err_wrap(reterr, r, "load policy");
+	s->has_services = true;
+	r = action_entity(s->ops->target, &s->record.params, &s->services, &s->entity, reterr);
+	if (r < 0)
+		return r;
+	policy_decide(&policy, &s->services, s->ops->name, &s->entity,
+		      s->record.by_person ? AUTONOMY_APPROVE : AUTONOMY_AUTO, &decision);
 	switch (decision.verdict) {
 	case DECISION_ALLOW:
 	case DECISION_ASK: /* the executor had a person's word */
@@ -108,7 +119,6 @@ static int validate_revert(struct step *s, struct err *reterr)
 
 int validate_record(struct step *s, struct err *reterr)
 {
-	const char *unit;
 	int r = read_record(s, reterr);
 
 	if (r < 0)
@@ -118,10 +128,7 @@ int validate_record(struct step *s, struct err *reterr)
 	r = find_action(s, s->record.action, &s->record.params, reterr);
 	if (r < 0)
 		return r;
-	unit = params_text(&s->record.params, "unit");
-	if (policy_unit_is_protected(unit))
-		return err_set(reterr, -EPERM, "check unit '%s': it is protected", unit);
-	r = check_policy(s, unit, reterr);
+	r = check_policy(s, reterr);
 	if (r == 0)
 		r = check_stop_file(s, reterr);
 	return r;

@@ -19,14 +19,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	assert(s.name[0] && str_is_unit_name(s.unit));
-	assert(s.n_endpoints <= SERVICE_ENDPOINTS_MAX && s.n_paths <= SERVICE_PATHS_MAX);
+	assert(s.n_endpoints <= SERVICE_ENDPOINTS_MAX && s.config_paths.n <= SERVICE_PATHS_MAX);
 	for (uint32_t i = 0; i < s.n_endpoints; i++) {
 		const struct endpoint *e = &s.endpoints[i];
 
 		assert(e->name[0] && str_is_clean_utf8(e->url, strlen(e->url)));
 		assert(e->interval_ms >= 200 && e->timeout_ms >= 50 && e->slow_ms >= 1);
 	}
-	for (uint32_t i = 0; i < s.n_paths; i++)
-		assert(s.config_paths[i][0] == '/');
+	for (uint32_t i = 0; i < s.config_paths.n; i++)
+		assert(s.config_paths.v[i][0] == '/');
 	return 0;
 }

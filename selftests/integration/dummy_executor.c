@@ -24,12 +24,14 @@ const struct action_info action_table[] = {
 	{ .name = "dummy.count",
 	  .summary = "count up",
 	  .params = params,
+	  .target = "unit",
 	  .risk = RISK_REVERSIBLE,
-	  .revertible = true,
+	  .undo = "counts down again",
 	  .timeout_ms = 10000 },
 	{ .name = "dummy.mark",
 	  .summary = "leave a mark",
 	  .params = params,
+	  .target = "unit",
 	  .risk = RISK_DISRUPTIVE,
 	  .timeout_ms = 10000 },
 	{ .name = NULL },
@@ -88,10 +90,11 @@ struct starter *starter_free(struct starter *s)
 	return NULL;
 }
 
-int starter_start(struct starter *s, const char *key, struct err *reterr)
+int starter_start(struct starter *s, const char *key, enum step_profile profile, struct err *reterr)
 {
 	char line[STR_HEX128_MAX + 1] = "";
 
+	(void)profile;
 	if (s->key[0])
 		return err_set(reterr, -EBUSY, "start step '%s': one at a time here", key);
 	str_append(line, sizeof(line), "%s\n", key);

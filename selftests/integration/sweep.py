@@ -70,7 +70,7 @@ def policy(root, autonomy="auto"):
         p.chmod(0o755)
     (d / "10-test.yaml").write_text(
         "mode: auto\nallow:\n"
-        + "".join(f"  - {{action: {a}, units: any, autonomy: {autonomy}}}\n"
+        + "".join(f"  - {{action: {a}, on: any, autonomy: {autonomy}}}\n"
                   for a in ("dummy.count", "dummy.mark"))
         + "limits: {per_entity_per_hour: 60, per_host_per_hour: 600, cooldown_s: 0}\n")
     os.chmod(d / "10-test.yaml", 0o644)

@@ -67,7 +67,7 @@ static int op_write_step(void *userdata, const struct entry *e, uint64_t not_aft
 }
 
 /* No start without a yes, never twice, never two at work on one unit, never unpersisted. */
-static int op_start(void *userdata, const char *key, struct err *reterr)
+static int op_start(void *userdata, const char *key, enum step_profile profile, struct err *reterr)
 {
 	struct world *w = userdata;
 	struct step_of_world *s = world_find(w, key);
@@ -80,7 +80,8 @@ static int op_start(void *userdata, const char *key, struct err *reterr)
 	if (e->op == STEP_OP_APPLY) {
 		assert(!(w->stopped || w->audit_full || w->broker.state.paused));
 		assert(w->broker.policy);
-		assert(!policy_unit_is_protected(entry_unit(e)));
+		assert(!policy_protects(w->broker.policy, &e->entity));
+		assert(profile == action_info_find(e->attempt.action)->profile);
 		/* By policy, or a person with the role is on record. */
 		assert(s->allowed || e->approver[0]);
 	}
@@ -88,7 +89,7 @@ static int op_start(void *userdata, const char *key, struct err *reterr)
 		const struct entry *other = w->broker.attempts.v[i];
 
 		assert(!(other != e && entry_is_running(other) && other->op != STEP_OP_DRY_RUN &&
-			 str_equal(entry_unit(other), entry_unit(e))));
+			 entity_equal(&other->entity, &e->entity)));
 	}
 	if (w->starter_full)
 		return err_set(reterr, -EBUSY, "start step: too many");

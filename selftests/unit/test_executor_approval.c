@@ -20,6 +20,7 @@ static struct entry waiting(void)
 	(void)str_copy(e.attempt.action, sizeof(e.attempt.action), "unit.set_cpu_quota");
 	e.attempt.phase = ATTEMPT_PHASE_WAITING;
 	e.attempt.risk = RISK_REVERSIBLE;
+	e.entity = entity_make(ENTITY_KIND_UNIT, "a.service");
 	e.expires_ns = 900;
 	e.attempt.params.n = 2;
 	(void)str_copy(e.attempt.params.v[0].name, PARAM_NAME_MAX, "unit");
@@ -41,7 +42,7 @@ static void writes_everything_that_matters_in_one_form(void **state)
 	assert_string_equal(
 		approval_format(&e, BOOT, text, sizeof(text)),
 		"aiops-action 1\nkey " KEY "\nboot " BOOT
-		"\nexpires_ns 900\nop apply\naction unit.set_cpu_quota\nrisk reversible\n"
+		"\nexpires_ns 900\nop apply\naction unit.set_cpu_quota\non unit:a.service\nrisk reversible\n"
 		"params unit=a.service quota_pct=20\n");
 	assert_int_equal(sha256_hex(text, strlen(text), hex), 0);
 	assert_string_equal(e.hash, hex);
@@ -63,6 +64,7 @@ static void has_another_hash_for_every_other_action(void **state)
 	DIFFERS(other.expires_ns++);
 	DIFFERS(other.op = STEP_OP_REVERT);
 	DIFFERS(other.attempt.action[5] = 'x');
+	DIFFERS(other.entity.kind = ENTITY_KIND_CONTAINER);
 	DIFFERS(other.attempt.risk = RISK_DISRUPTIVE);
 	DIFFERS(other.attempt.params.v[0].text[0] = 'b');
 	DIFFERS((void)str_copy(other.attempt.params.v[1].text, PARAM_TEXT_MAX, "21"));

@@ -17,12 +17,20 @@ static const struct policy_limits limits = { .per_entity_per_hour = 3,
 					     .cooldown_s = 60,
 					     .approval_s = 900 };
 
+static const struct entity a = { .kind = ENTITY_KIND_UNIT, .name = "a.service" };
+
+static struct entity unit_of(const char *name)
+{
+	return entity_make(ENTITY_KIND_UNIT, name);
+}
+
 static const char *refusal(const struct budget *b, const char *action, const char *unit,
 			   uint64_t now_ns)
 {
+	struct entity on = unit_of(unit);
 	const char *by = "";
 
-	return budget_check(b, &limits, action, 1000, unit, now_ns, &by, NULL) < 0 ? by : "";
+	return budget_check(b, &limits, action, 1000, &on, now_ns, &by, NULL) < 0 ? by : "";
 }
 
 static void lets_an_action_cool_down_on_its_own_unit_only(void **state)
@@ -33,19 +41,20 @@ static void lets_an_action_cool_down_on_its_own_unit_only(void **state)
 
 	(void)state;
 	assert_non_null(b);
-	budget_spend(b, "unit.start", "a.service", T0_NS);
-	assert_int_equal(budget_check(b, &limits, "unit.start", 1000, "a.service",
-				      T0_NS + 20 * NS_PER_S, &by, &err),
+	budget_spend(b, "unit.start", &a, T0_NS);
+	assert_int_equal(budget_check(b, &limits, "unit.start", 1000, &a, T0_NS + 20 * NS_PER_S,
+				      &by, &err),
 			 -EDQUOT);
-	assert_string_equal(err.text, "unit.start on 'a.service' cools down for another 40.0 s");
+	assert_string_equal(err.text,
+			    "unit.start on 'unit:a.service' cools down for another 40.0 s");
 	assert_string_equal(refusal(b, "unit.restart", "a.service", T0_NS), "");
 	assert_string_equal(refusal(b, "unit.start", "b.service", T0_NS), "");
 	assert_string_equal(refusal(b, "unit.start", "a.service", T0_NS + 60 * NS_PER_S - 1),
 			    "cooldown");
 	assert_string_equal(refusal(b, "unit.start", "a.service", T0_NS + 60 * NS_PER_S), "");
 	/* The longer of the policy's and the action's own. */
-	assert_int_equal(budget_check(b, &limits, "unit.start", 120000, "a.service",
-				      T0_NS + 61 * NS_PER_S, &by, NULL),
+	assert_int_equal(budget_check(b, &limits, "unit.start", 120000, &a, T0_NS + 61 * NS_PER_S,
+				      &by, NULL),
 			 -EDQUOT);
 	free(b);
 }
@@ -59,11 +68,11 @@ static void counts_an_hour_for_each_unit_and_for_the_host(void **state)
 	assert_non_null(b);
 	for (unsigned i = 0; i < 3; i++, now_ns += 100 * NS_PER_S) {
 		assert_string_equal(refusal(b, "unit.start", "a.service", now_ns), "");
-		budget_spend(b, "unit.start", "a.service", now_ns);
+		budget_spend(b, "unit.start", &a, now_ns);
 	}
 	assert_string_equal(refusal(b, "unit.restart", "a.service", now_ns), "budget-entity");
-	for (char unit[] = "b.service"; unit[0] <= 'h'; unit[0]++)
-		budget_spend(b, "unit.start", unit, now_ns);
+	for (struct entity on = unit_of("b.service"); on.name[0] <= 'h'; on.name[0]++)
+		budget_spend(b, "unit.start", &on, now_ns);
 	assert_int_equal(budget_count_hour(b, now_ns), 10);
 	assert_string_equal(refusal(b, "unit.start", "z.service", now_ns), "budget-host");
 	/* The first one is an hour old then. */
@@ -84,7 +93,7 @@ static void stops_in_a_day_what_each_hour_lets_pass(void **state)
 	(void)state;
 	assert_non_null(b);
 	for (; !refusal(b, "unit.start", "a.service", now_ns)[0]; n++, now_ns += 1260 * NS_PER_S)
-		budget_spend(b, "unit.start", "a.service", now_ns);
+		budget_spend(b, "unit.start", &a, now_ns);
 	assert_int_equal(n, 3 * BUDGET_DAY_FACTOR);
 	assert_string_equal(refusal(b, "unit.start", "a.service", now_ns), "budget-entity");
 	assert_string_equal(refusal(b, "unit.start", "b.service", now_ns), "");
@@ -96,25 +105,26 @@ static void stays_within_its_table_and_never_forgets_what_counts(void **state)
 	static const struct policy_limits wide = { .per_entity_per_hour = 60,
 						   .per_host_per_hour = 600 };
 	struct budget *b = calloc(1, sizeof(*b));
+	struct entity late = unit_of("late.service"), next = unit_of("next.service");
 	const char *by = "";
 	unsigned n = 0;
 
 	(void)state;
 	assert_non_null(b);
 	for (uint64_t now_ns = T0_NS; n < 5000; n++, now_ns += 10 * NS_PER_S) {
-		char unit[32] = "";
+		struct entity on = { .kind = ENTITY_KIND_UNIT };
 
-		str_append(unit, sizeof(unit), "u%u.service", n);
-		if (budget_check(b, &wide, "unit.start", 0, unit, now_ns, &by, NULL) < 0)
+		str_append(on.name, sizeof(on.name), "u%u.service", n);
+		if (budget_check(b, &wide, "unit.start", 0, &on, now_ns, &by, NULL) < 0)
 			break;
-		budget_spend(b, "unit.start", unit, now_ns);
+		budget_spend(b, "unit.start", &on, now_ns);
 	}
 	assert_int_equal(n, BUDGET_EVENTS_MAX);
 	assert_string_equal(by, "budget-host");
 	/* Spent in spite of that, it does not grow. */
-	budget_spend(b, "unit.start", "late.service", T0_NS + 20000 * NS_PER_S);
+	budget_spend(b, "unit.start", &late, T0_NS + 20000 * NS_PER_S);
 	assert_int_equal(b->n, BUDGET_EVENTS_MAX);
-	budget_spend(b, "unit.start", "next.service", T0_NS + 30000 * NS_PER_S + BUDGET_DAY_NS);
+	budget_spend(b, "unit.start", &next, T0_NS + 30000 * NS_PER_S + BUDGET_DAY_NS);
 	assert_int_equal(b->n, 1);
 	free(b);
 }

@@ -34,6 +34,8 @@ static int teardown(void **state)
 	return tree_teardown(state);
 }
 
+static const struct entity a = { .kind = ENTITY_KIND_UNIT, .name = "a.service" };
+
 static struct entry make_entry(const char *key)
 {
 	struct entry e;
@@ -48,6 +50,7 @@ static struct entry make_entry(const char *key)
 	e.attempt.params.v[0].type = PARAM_TYPE_UNIT;
 	(void)str_copy(e.attempt.params.v[0].name, PARAM_NAME_MAX, "unit");
 	(void)str_copy(e.attempt.params.v[0].text, PARAM_TEXT_MAX, "a.service");
+	e.entity = a;
 	e.asked = true;
 	return e;
 }
@@ -75,13 +78,13 @@ static void gives_back_attempts_budget_and_state(void **state)
 	(void)state;
 	assert_non_null(budget);
 	memcpy(budget->boot_id, store.boot_id, sizeof(budget->boot_id));
-	budget_spend(budget, "unit.start", "a.service", 5);
+	budget_spend(budget, "unit.start", &a, 5);
 	assert_int_equal(store_persist(&store, &e, NULL), 0);
 	assert_int_equal(store_save_budget(&store, budget, NULL), 0);
 	assert_int_equal(store_save_state(&store, &st, NULL), 0);
 	load(&b, 0);
 	assert_int_equal(b.attempts.n, 1);
-	assert_string_equal(entry_unit(attempts_find(&b.attempts, KEY)), "a.service");
+	assert_string_equal(attempts_find(&b.attempts, KEY)->entity.name, "a.service");
 	assert_int_equal(b.budget.n, 1);
 	assert_int_equal(b.state.mode, AUTONOMY_SUGGEST);
 	assert_int_equal(b.state.paused, 1);
@@ -98,7 +101,7 @@ static void forgets_the_budget_of_another_boot(void **state)
 	(void)state;
 	assert_non_null(budget);
 	memcpy(budget->boot_id, KEY, sizeof(KEY));
-	budget_spend(budget, "unit.start", "a.service", 5);
+	budget_spend(budget, "unit.start", &a, 5);
 	assert_int_equal(store_save_budget(&store, budget, NULL), 0);
 	load(&b, 0);
 	assert_int_equal(b.budget.n, 0);

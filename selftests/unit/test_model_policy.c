@@ -14,8 +14,11 @@
 #include "model/policy.h"
 #include "selftests/unit/tree.h"
 
-static struct service api = { .name = "api", .unit = "api.service" };
-static const struct services managed = { .n = 1, .v = &api };
+static struct service both[] = { { .name = "api", .unit = "api.service" },
+				 { .name = "web", .container = "web-1" } };
+static const struct services managed = { .n = 2, .v = both };
+static const struct entity host = { .kind = ENTITY_KIND_HOST };
+static const struct entity x = { .kind = ENTITY_KIND_UNIT, .name = "x.service" };
 
 static struct policy parse(const char *text)
 {
@@ -37,23 +40,35 @@ static void refuse(const char *text, const char *expected)
 		fail_msg("%s: got %d, %s; expected %s", text, r, err_text(&err), expected);
 }
 
+static void expect_on(const struct policy *p, const char *action, struct entity on,
+		      enum decision_verdict verdict, const char *by)
+{
+	struct decision d = { 0 };
+	char text[ENTITY_TEXT_MAX];
+
+	policy_decide(p, &managed, action, &on, AUTONOMY_AUTO, &d);
+	if (d.verdict != verdict || !str_equal(d.by, by))
+		fail_msg("%s of %s: got %s by %s (%s)", action, entity_format(&on, text),
+			 decision_verdict_to_string(d.verdict), d.by, d.text);
+	assert_true(d.text[0] != '\0');
+}
+
 static void expect(const struct policy *p, const char *action, const char *unit,
 		   enum decision_verdict verdict, const char *by)
 {
-	struct decision d = { 0 };
+	expect_on(p, action, entity_make(ENTITY_KIND_UNIT, unit), verdict, by);
+}
 
-	policy_decide(p, &managed, action, unit, AUTONOMY_AUTO, &d);
-	if (d.verdict != verdict || !str_equal(d.by, by))
-		fail_msg("%s of %s: got %s by %s (%s)", action, unit,
-			 decision_verdict_to_string(d.verdict), d.by, d.text);
-	assert_true(d.text[0] != '\0');
+static struct entity container(const char *name)
+{
+	return entity_make(ENTITY_KIND_CONTAINER, name);
 }
 
 static void reads_mode_rules_and_limits(void **state)
 {
 	_cleanup_(policy_done) struct policy p = parse(
-		"mode: approve\nallow:\n  - {action: unit.start, units: managed, autonomy: "
-		"auto}\n  - {action: unit.kill, units: [a.service, 'web-*.service'], "
+		"mode: approve\nallow:\n  - {action: unit.start, on: managed, autonomy: "
+		"auto}\n  - {action: unit.kill, on: [unit:a.service, 'unit:web-*.service'], "
 		"autonomy: suggest}\nlimits: {per_entity_per_hour: 5, cooldown_s: 0}\n");
 
 	(void)state;
@@ -61,7 +76,7 @@ static void reads_mode_rules_and_limits(void **state)
 	assert_int_equal(p.n_rules, 2);
 	assert_int_equal(p.rules[0].scope, POLICY_SCOPE_MANAGED);
 	assert_int_equal(p.rules[1].scope, POLICY_SCOPE_LIST);
-	assert_int_equal(p.rules[1].n_units, 2);
+	assert_int_equal(p.rules[1].n_entities, 2);
 	assert_string_equal(p.rules[1].origin, "p.yaml:4");
 	assert_int_equal(p.limits.per_entity_per_hour, 5);
 	assert_int_equal(p.limits.per_host_per_hour, 10);
@@ -78,7 +93,7 @@ static void without_a_policy_everything_is_denied(void **state)
 static void without_a_mode_nothing_is_done(void **state)
 {
 	_cleanup_(policy_done) struct policy p =
-		parse("allow: [{action: unit.start, units: any, autonomy: auto}]\n");
+		parse("allow: [{action: unit.start, on: any, autonomy: auto}]\n");
 
 	(void)state;
 	expect(&p, "unit.start", "api.service", DECISION_DENY, "mode");
@@ -86,8 +101,8 @@ static void without_a_mode_nothing_is_done(void **state)
 
 static void what_no_rule_names_is_denied(void **state)
 {
-	_cleanup_(policy_done) struct policy p = parse(
-		"mode: auto\nallow: [{action: unit.start, units: managed, autonomy: auto}]\n");
+	_cleanup_(policy_done) struct policy p =
+		parse("mode: auto\nallow: [{action: unit.start, on: managed, autonomy: auto}]\n");
 
 	(void)state;
 	expect(&p, "unit.start", "api.service", DECISION_ALLOW, "policy");
@@ -100,9 +115,9 @@ static void what_no_rule_names_is_denied(void **state)
 static void the_last_rule_that_matches_decides(void **state)
 {
 	_cleanup_(policy_done) struct policy p = parse(
-		"mode: auto\nallow:\n  - {action: unit.start, units: any, autonomy: auto}\n"
-		"  - {action: unit.start, units: [db-*.service], autonomy: observe}\n"
-		"  - {action: unit.start, units: [db-test.service], autonomy: approve}\n");
+		"mode: auto\nallow:\n  - {action: unit.start, on: any, autonomy: auto}\n"
+		"  - {action: unit.start, on: [unit:db-*.service], autonomy: observe}\n"
+		"  - {action: unit.start, on: [unit:db-test.service], autonomy: approve}\n");
 
 	(void)state;
 	expect(&p, "unit.start", "x.service", DECISION_ALLOW, "policy");
@@ -113,7 +128,7 @@ static void the_last_rule_that_matches_decides(void **state)
 static void patterns_are_those_of_glob(void **state)
 {
 	_cleanup_(policy_done) struct policy p = parse(
-		"mode: auto\nallow: [{action: a, units: ['w?b*.service', 'x\\x2dy.service'], "
+		"mode: auto\nallow: [{action: a, on: ['unit:w?b*.service', 'unit:x\\x2dy.service'], "
 		"autonomy: auto}]\n");
 
 	(void)state;
@@ -143,7 +158,7 @@ static void the_most_cautious_of_three_counts(void **state)
 		rule.autonomy = (enum autonomy)(n >> 4 & 3);
 		lowest = p.mode < lowest ? p.mode : lowest;
 		lowest = rule.autonomy < lowest ? rule.autonomy : lowest;
-		policy_decide(&p, &managed, "a", "x.service", book, &d);
+		policy_decide(&p, &managed, "a", &x, book, &d);
 		assert_int_equal(d.verdict, verdicts[lowest]);
 	}
 }
@@ -151,8 +166,8 @@ static void the_most_cautious_of_three_counts(void **state)
 static void no_rule_reaches_a_protected_unit(void **state)
 {
 	_cleanup_(policy_done) struct policy p = parse(
-		"mode: auto\nallow:\n  - {action: a, units: any, autonomy: auto}\n"
-		"  - {action: a, units: [ssh.service, '*'], autonomy: auto}\n");
+		"mode: auto\nallow:\n  - {action: a, on: any, autonomy: auto}\n"
+		"  - {action: a, on: [unit:ssh.service, 'unit:*'], autonomy: auto}\n");
 
 	(void)state;
 	expect(&p, "a", "ssh.service", DECISION_DENY, "protected");
@@ -162,14 +177,82 @@ static void no_rule_reaches_a_protected_unit(void **state)
 	expect(&p, "a", "x.service", DECISION_ALLOW, "policy");
 }
 
+static void a_rule_says_what_kind_of_thing_it_is_about(void **state)
+{
+	_cleanup_(policy_done) struct policy p = parse(
+		"mode: auto\nallow:\n  - {action: m, on: managed, autonomy: auto}\n"
+		"  - {action: a, on: any, autonomy: auto}\n"
+		"  - {action: h, on: host, autonomy: auto}\n"
+		"  - {action: l, on: ['container:web-*', host], autonomy: auto}\n");
+
+	(void)state;
+	expect_on(&p, "m", container("web-1"), DECISION_ALLOW, "policy");
+	expect_on(&p, "m", container("api.service"), DECISION_DENY, "no-rule");
+	expect_on(&p, "m", host, DECISION_DENY, "no-rule");
+	expect_on(&p, "a", container("db"), DECISION_ALLOW, "policy");
+	expect_on(&p, "a", host, DECISION_DENY, "no-rule");
+	expect_on(&p, "h", host, DECISION_ALLOW, "policy");
+	expect_on(&p, "h", container("web-1"), DECISION_DENY, "no-rule");
+	expect_on(&p, "l", container("web-2"), DECISION_ALLOW, "policy");
+	expect_on(&p, "l", host, DECISION_ALLOW, "policy");
+	expect(&p, "l", "web-2.service", DECISION_DENY, "no-rule");
+}
+
+static void containers_are_protected_by_name_in_any_file(void **state)
+{
+	_cleanup_(policy_done) struct policy p = parse(
+		"mode: auto\nprotected_containers: [registry]\n"
+		"allow: [{action: a, on: any, autonomy: auto}]\n");
+	static const char more[] = "protected_containers: ['vault-*']\n";
+
+	(void)state;
+	assert_int_equal(policy_parse("q.yaml", more, strlen(more), &p, NULL), 0);
+	expect_on(&p, "a", container("registry"), DECISION_DENY, "protected");
+	expect_on(&p, "a", container("vault-7"), DECISION_DENY, "protected");
+	expect_on(&p, "a", container("web-1"), DECISION_ALLOW, "policy");
+	expect_on(&p, "a", container("../web"), DECISION_DENY, "protected");
+	expect_on(&p, "a", entity_make(ENTITY_KIND_PROCESS, "2:3"), DECISION_DENY, "protected");
+}
+
+static void a_rule_that_can_never_fit_is_a_mistake(void **state)
+{
+	static const struct action_info actions[] = { { .name = "u", .target = "unit" },
+						      { .name = "h" },
+						      { .name = NULL } };
+	static const struct {
+		const char *rule;
+		int r;
+	} cases[] = { { "{action: u, on: any, autonomy: auto}", 0 },
+		      { "{action: u, on: host, autonomy: auto}", -EINVAL },
+		      { "{action: u, on: [host], autonomy: auto}", -EINVAL },
+		      { "{action: u, on: [host, 'unit:*'], autonomy: auto}", 0 },
+		      { "{action: h, on: managed, autonomy: auto}", -EINVAL },
+		      { "{action: h, on: ['unit:*'], autonomy: auto}", -EINVAL },
+		      { "{action: h, on: host, autonomy: auto}", 0 },
+		      { "{action: none, on: any, autonomy: auto}", -EINVAL } };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		char text[128] = "";
+
+		str_append(text, sizeof(text), "allow: [%s]\n", cases[i].rule);
+		{
+			_cleanup_(policy_done) struct policy p = parse(text);
+
+			if (policy_lint(&p, actions, NULL) != cases[i].r)
+				fail_msg("%s", cases[i].rule);
+		}
+	}
+}
+
 static void says_why_not(void **state)
 {
 	_cleanup_(policy_done) struct policy p =
-		parse("mode: suggest\nallow: [{action: a, units: any, autonomy: auto}]\n");
+		parse("mode: suggest\nallow: [{action: a, on: any, autonomy: auto}]\n");
 	struct decision d = { 0 };
 
 	(void)state;
-	policy_decide(&p, &managed, "a", "x.service", AUTONOMY_APPROVE, &d);
+	policy_decide(&p, &managed, "a", &x, AUTONOMY_APPROVE, &d);
 	assert_string_equal(d.by, "mode");
 	assert_string_equal(d.text, "p.yaml:2 says auto; host mode suggest, asked for as approve");
 }
@@ -180,13 +263,22 @@ static void says_what_is_wrong_and_where(void **state)
 	refuse("mode: yes\n", "p.yaml:1:7: 'mode' is 'yes': expected observe, suggest, approve");
 	refuse("mod: auto\n", "p.yaml:1:6: unknown key 'mod', did you mean 'mode'?");
 	refuse("allow:\n", "p.yaml:1:7: 'allow': expected a list");
-	refuse("allow: [{action: a, units: any}]\n", "p.yaml:1:9: 'autonomy' is missing");
-	refuse("allow: [{units: any, autonomy: auto}]\n", "p.yaml:1:9: 'action' is missing");
-	refuse("allow: [{action: a, units: nginx.service, autonomy: auto}]\n",
-	       "p.yaml:1:28: 'units': expected managed, any or a list of names");
-	refuse("allow: [{action: a, units: ['[a-z].service'], autonomy: auto}]\n",
-	       "p.yaml:1:29: '[a-z].service': expected a unit's name");
-	refuse("allow: [{action: a, units: [''], autonomy: auto}]\n", "p.yaml:1:29: ");
+	refuse("allow: [{action: a, on: any}]\n", "p.yaml:1:9: 'autonomy' is missing");
+	refuse("allow: [{on: any, autonomy: auto}]\n", "p.yaml:1:9: 'action' is missing");
+	refuse("allow: [{action: a, on: nginx.service, autonomy: auto}]\n",
+	       "p.yaml:1:25: 'on': expected managed, any, host or a list of KIND:NAME");
+	refuse("allow: [{action: a, on: list, autonomy: auto}]\n", "p.yaml:1:25: 'on': expected");
+	refuse("allow: [{action: a, on: ['unit:[a-z].service'], autonomy: auto}]\n",
+	       "p.yaml:1:26: 'unit:[a-z].service': expected unit:NAME, container:NAME or host");
+	refuse("allow: [{action: a, on: [nginx.service], autonomy: auto}]\n", "p.yaml:1:26: ");
+	refuse("allow: [{action: a, on: ['*'], autonomy: auto}]\n", "p.yaml:1:26: ");
+	refuse("allow: [{action: a, on: ['unit:'], autonomy: auto}]\n", "p.yaml:1:26: ");
+	refuse("allow: [{action: a, on: ['process:*'], autonomy: auto}]\n", "p.yaml:1:26: ");
+	refuse("allow: [{action: a, on: [''], autonomy: auto}]\n", "p.yaml:1:26: ");
+	refuse("protected_containers: vault\n",
+	       "p.yaml:1:23: 'protected_containers': expected a list");
+	refuse("protected_containers: ['a/b']\n",
+	       "p.yaml:1:24: 'a/b': expected a container's name");
 	refuse("limits: {per_host_per_hour: 0}\n", "p.yaml:1:29: 'per_host_per_hour' is '0'");
 	refuse("limits: {cooldown: 1}\n",
 	       "p.yaml:1:20: unknown key 'cooldown', did you mean 'cooldown_s'?");
@@ -207,10 +299,10 @@ static void later_files_win(void **state)
 
 	needs_root();
 	tree_write(t, "usr/lib/aiops/policy.d/00-default.yaml",
-		   "mode: suggest\nallow: [{action: a, units: any, autonomy: auto}]\n"
+		   "mode: suggest\nallow: [{action: a, on: any, autonomy: auto}]\n"
 		   "limits: {per_host_per_hour: 7}\n");
 	tree_write(t, "etc/aiops/policy.d/50-mine.yaml",
-		   "mode: auto\nallow: [{action: a, units: [x.service], autonomy: approve}]\n"
+		   "mode: auto\nallow: [{action: a, on: [unit:x.service], autonomy: approve}]\n"
 		   "limits: {cooldown_s: 5}\n");
 	assert_int_equal(policy_load(t->fd, &p, &err), 0);
 	assert_int_equal(p.mode, AUTONOMY_AUTO);
@@ -264,6 +356,9 @@ int main(void)
 		cmocka_unit_test(patterns_are_those_of_glob),
 		cmocka_unit_test(the_most_cautious_of_three_counts),
 		cmocka_unit_test(no_rule_reaches_a_protected_unit),
+		cmocka_unit_test(a_rule_says_what_kind_of_thing_it_is_about),
+		cmocka_unit_test(containers_are_protected_by_name_in_any_file),
+		cmocka_unit_test(a_rule_that_can_never_fit_is_a_mistake),
 		cmocka_unit_test(says_why_not),
 		cmocka_unit_test(says_what_is_wrong_and_where),
 		TREE_TEST(later_files_win),

@@ -20,7 +20,7 @@ static const struct action_info actions[] = {
 	{ .name = "unit.set_cpu_quota",
 	  .params = quota_params,
 	  .risk = RISK_REVERSIBLE,
-	  .revertible = true },
+	  .undo = "takes it back" },
 	{ .name = "unit.kill", .params = quota_params + 2, .risk = RISK_DISRUPTIVE },
 	{ .name = NULL },
 };

@@ -40,8 +40,8 @@ static void reads_every_field(void **state)
 	assert_int_equal(s.endpoints[0].timeout_ms, 800);
 	assert_int_equal(s.endpoints[0].slow_ms, 100);
 	assert_int_equal(s.endpoints[0].expect_status, 204);
-	assert_int_equal(s.n_paths, 2);
-	assert_string_equal(s.config_paths[1], "/etc/default/api");
+	assert_int_equal(s.config_paths.n, 2);
+	assert_string_equal(s.config_paths.v[1], "/etc/default/api");
 }
 
 static void fills_defaults(void **state)
@@ -58,20 +58,20 @@ static void fills_defaults(void **state)
 
 static void refuse(const char *text, const char *expected)
 {
-	struct service s = { .n_paths = 5 };
+	struct service s = { .config_paths.n = 5 };
 	struct err err = { 0 };
 	int r = service_parse("f", text, strlen(text), &s, &err);
 
 	if (r >= 0 || strncmp(err_text(&err), expected, strlen(expected)) != 0)
 		fail_msg("%s: got %d, %s; expected %s", text, r, err_text(&err), expected);
-	assert_int_equal(s.n_paths, 5);
+	assert_int_equal(s.config_paths.n, 5);
 }
 
 static void says_what_is_wrong_and_where(void **state)
 {
 	(void)state;
 	refuse("", "f:1:1: 'name' is missing");
-	refuse("name: api\n", "f:1:1: 'unit' is missing");
+	refuse("name: api\n", "f:1:1: expected one of 'unit' and 'container'");
 	refuse("name: a b\nunit: a.service\n", "f:1:7: 'a b': expected letters");
 	refuse("name: .a\nunit: a.service\n", "f:1:7: '.a': expected letters");
 	refuse("name: a\nunit: a\n", "f:2:7: 'a': expected a unit's full name");

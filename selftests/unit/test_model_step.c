@@ -184,10 +184,20 @@ static void reads_a_result_only_under_its_own_key(void **state)
 
 static void names_the_step_unit_as_the_polkit_rule_wants_it(void **state)
 {
-	char unit[STEP_UNIT_MAX];
+	char unit[STEP_UNIT_MAX], key[STR_HEX128_MAX] = "";
 
 	(void)state;
-	assert_string_equal(step_unit_name(KEY, unit), "aiops-step@" KEY ".service");
+	assert_string_equal(step_unit_name(STEP_PROFILE_BUS, KEY, unit),
+			    "aiops-step@" KEY ".service");
+	assert_string_equal(step_unit_name(STEP_PROFILE_FILES, KEY, unit),
+			    "aiops-step-files@" KEY ".service");
+	assert_int_equal(step_unit_parse(unit, key), 0);
+	assert_string_equal(key, KEY);
+	assert_int_equal(step_unit_parse("aiops-step@" KEY ".servicex", key), -EINVAL);
+	assert_int_equal(step_unit_parse("aiops-step-all@" KEY ".service", key), -EINVAL);
+	assert_int_equal(step_unit_parse("aiops-step@" KEY, key), -EINVAL);
+	assert_int_equal(step_unit_parse("aiops-step@abc.service", key), -EINVAL);
+	assert_int_equal(step_unit_parse("x.service", key), -EINVAL);
 }
 
 static void reads_the_boot_id_as_hexadecimal(void **state)

@@ -43,7 +43,7 @@ static void on_done(void *userdata, const struct inspector_request *rq, int r,
 
 static struct seen inspect(const struct tree *t, const char *unit)
 {
-	static struct service service = { .name = "a", .unit = "a.service", .n_paths = 1 };
+	static struct service service = { .name = "a", .unit = "a.service", .config_paths.n = 1 };
 	const struct services services = { .n = 1, .v = &service };
 	struct seen seen = { 0 };
 	const struct inspector_context c = { .services = &services,
@@ -53,7 +53,7 @@ static struct seen inspect(const struct tree *t, const char *unit)
 					     .userdata = &seen };
 	struct inspector_request rq = { .id = 5 };
 
-	(void)str_copy(service.config_paths[0], sizeof(service.config_paths[0]), "/etc/a");
+	(void)str_copy(service.config_paths.v[0], SERVICE_PATH_MAX, "/etc/a");
 	rq.entity = entity_make(ENTITY_KIND_UNIT, unit);
 	assert_int_equal(inspector_what_changed.collect(&c, &rq, NULL), 0);
 	assert_true(seen.dones == 1 && seen.items == 1);

@@ -113,9 +113,10 @@ static void services_of_the_target_are_valid(void **state)
 static void assert_decision(const struct services *s, const char *action, const char *unit,
 			    enum decision_verdict verdict)
 {
+	struct entity on = entity_make(ENTITY_KIND_UNIT, unit);
 	struct decision d = { 0 };
 
-	policy_decide(&policy, s, action, unit, AUTONOMY_AUTO, &d);
+	policy_decide(&policy, s, action, &on, AUTONOMY_AUTO, &d);
 	if (d.verdict != verdict)
 		fail_msg("%s of %s: %s (%s)", action, unit, decision_verdict_to_string(d.verdict),
 			 d.text);
@@ -124,7 +125,7 @@ static void assert_decision(const struct services *s, const char *action, const 
 static void the_policy_starts_the_dead_and_asks_for_the_rest(void **state)
 {
 	struct service api = { .name = "api", .unit = "api.service" };
-	const struct services managed = { 1, &api };
+	const struct services managed = { .n = 1, .v = &api };
 
 	(void)state;
 	assert_int_equal(each("packaging/conf/policy.d/*.yaml", parse_policy), 1);

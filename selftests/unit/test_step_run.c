@@ -23,9 +23,9 @@
 
 static const char policy[] = "mode: auto\n"
 			     "allow:\n"
-			     "  - {action: test.add, units: any, autonomy: auto}\n"
-			     "  - {action: test.once, units: any, autonomy: approve}\n"
-			     "  - {action: test.hint, units: any, autonomy: suggest}\n";
+			     "  - {action: test.add, on: any, autonomy: auto}\n"
+			     "  - {action: test.once, on: any, autonomy: approve}\n"
+			     "  - {action: test.hint, on: any, autonomy: suggest}\n";
 
 static struct {
 	int value; /* what the host is like: 0 before, 1 after */
@@ -87,16 +87,16 @@ static int revert(const struct action_context *c, const void *undo, size_t undo_
 	return 0;
 }
 
-#define ACTION(title, undo)                                                             \
-	{                                                                               \
-		.name = title, .summary = "", .source = "", .params = params,           \
-		.revertible = (undo) != NULL, .timeout_ms = 1000, .check = check,       \
-		.snapshot = snapshot, .apply = apply, .verify = verify, .revert = undo, \
+#define ACTION(title, words, function)                                                          \
+	{                                                                                       \
+		.name = title, .summary = "", .source = "", .params = params, .target = "unit", \
+		.undo = (words), .timeout_ms = 1000, .check = check, .snapshot = snapshot,      \
+		.apply = apply, .verify = verify, .revert = function,                           \
 	}
-static const struct action_ops action_add = ACTION("test.add", revert);
-static const struct action_ops action_once = ACTION("test.once", NULL);
-static const struct action_ops action_hint = ACTION("test.hint", revert);
-static const struct action_ops action_other = ACTION("test.other", revert);
+static const struct action_ops action_add = ACTION("test.add", "subtracts it again", revert);
+static const struct action_ops action_once = ACTION("test.once", NULL, NULL);
+static const struct action_ops action_hint = ACTION("test.hint", "takes the hint back", revert);
+static const struct action_ops action_other = ACTION("test.other", "subtracts it again", revert);
 
 const struct action_ops *const action_registry[] = { &action_add, &action_once, &action_hint,
 						     &action_other, NULL };

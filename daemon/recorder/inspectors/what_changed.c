@@ -140,8 +140,8 @@ static bool template_of(const char *unit, char *buf, size_t size)
 
 static void look_for_service(struct search *s, const struct service *service)
 {
-	for (uint32_t i = 0; i < service->n_paths; i++) {
-		const char *path = service->config_paths[i];
+	for (uint32_t i = 0; i < service->config_paths.n; i++) {
+		const char *path = service->config_paths.v[i];
 
 		look(s, path + strspn(path, "/"), 0);
 	}
