@@ -10,13 +10,17 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "ipc/framing.h"
 
 #define HTTP_CONNECTIONS_MAX 32
 #define HTTP_PER_UID_MAX     8
 #define HTTP_HELD_BY_UID_MAX 16 /* over the former it is told why not, over this it is cut off */
 #define HTTP_HEAD_MAX        (8 * 1024) /* bytes of one connection's pool: head and headers */
 #define HTTP_RECEIVE_S       5
+#define HTTP_LOOK_MS         1000 /* how often it is looked for those who are too slow */
 #define HTTP_GROUPS_MAX      256
+/* A long head takes libmicrohttpd some 30 turns: its buffer grows by less than 200 bytes in each. */
+#define HTTP_TURNS_MAX 64
 
 /* Group that gives each role; a group that does not exist gives it to nobody. */
 static const char *const role_groups[_ROLE_MAX] = {
@@ -47,7 +51,7 @@ struct http_server {
 /* One request while its body arrives. */
 struct upload {
 	size_t length;
-	bool too_large;
+	bool too_large, is_ambiguous;
 	char text[JSON_TEXT_MAX];
 };
 
@@ -313,6 +317,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 			return MHD_NO;
 		up->length = 0;
 		up->too_large = false;
+		up->is_ambiguous = framing_is_ambiguous(connection);
 		*con_cls = up;
 		return MHD_YES;
 	}
@@ -326,6 +331,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return MHD_YES;
 	}
 	conn->answered = true;
+	if (up->is_ambiguous)
+		return refuse(connection, MHD_HTTP_BAD_REQUEST, "invalid-argument",
+			      "read request: the head does not say clearly where the body ends",
+			      NULL);
 	if (count_of_uid(s, conn->caller.uid) > HTTP_PER_UID_MAX)
 		return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
 			      "too many connections of one user", "close some and try again");
@@ -395,20 +404,30 @@ static void end_slow_connections(struct http_server *s)
 			(void)shutdown(c->fd, SHUT_RDWR);
 }
 
-static void run_daemon(struct http_server *s)
+/* Until it waits for something; returns how long, UINT64_MAX: for ever. */
+static uint64_t run_turns(struct http_server *s)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 
-	(void)MHD_run(s->daemon);
+	for (unsigned i = 0; i < HTTP_TURNS_MAX && wait_ms == 0; i++) {
+		(void)MHD_run(s->daemon);
+		if (MHD_get_timeout(s->daemon, &wait_ms) != MHD_YES)
+			wait_ms = UINT64_MAX;
+	}
+	return wait_ms;
+}
+
+static void run_daemon(struct http_server *s)
+{
+	uint64_t wait_ms = run_turns(s);
+
 	end_slow_connections(s);
-	if (MHD_get_timeout(s->daemon, &wait_ms) != MHD_YES)
-		wait_ms = s->connections ? 1000 : UINT64_MAX;
-	else if (wait_ms > 1000)
-		wait_ms = 1000;
-	if (wait_ms == UINT64_MAX) {
+	if (wait_ms == UINT64_MAX && !s->connections) {
 		(void)sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 		return;
 	}
+	if (wait_ms > HTTP_LOOK_MS)
+		wait_ms = HTTP_LOOK_MS;
 	(void)sd_event_source_set_time_relative(s->timer, wait_ms * 1000);
 	(void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }

@@ -266,6 +266,25 @@ static int raw_status(const struct world *w, const char *text, size_t length)
 	return status;
 }
 
+/* A body that a second reader would see and the first does not is no request at all. */
+static void refuses_a_head_that_can_be_read_in_two_ways(void **state)
+{
+	static const char *const rows[] = {
+		" folded: x\r\nContent-Length: 2\r\n\r\n{}",
+		"Content-Length : 2\r\n\r\n[]",
+		"Content-Length: 0\r\nContent-Length: 2\r\n\r\n[]",
+		"content-length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		char text[256] = "POST /v1/echo/x HTTP/1.1\r\nHost: x\r\n";
+
+		str_append(text, sizeof(text), "%s", rows[i]);
+		assert_int_equal(raw_status(*state, text, strlen(text)), 400);
+	}
+}
+
 static void survives_hostile_bytes(void **state)
 {
 	static const char *const rows[] = {
@@ -288,6 +307,48 @@ static void survives_hostile_bytes(void **state)
 	memset(long_head + strlen(long_head), 'a', sizeof(long_head) - 64);
 	assert_true(raw_status(*state, long_head, sizeof(long_head) - 1) != 200);
 	json_object_put(request(*state, "GET", "/v1/echo/still-here", NULL, 200));
+}
+
+static sd_event *serve_here(const char *path, struct http_server **ret)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	sd_event *event = NULL;
+
+	(void)str_copy(sa.sun_path, sizeof(sa.sun_path), path);
+	(void)unlink(path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_true(sd_event_new(&event) >= 0);
+	assert_int_equal(http_serve(event, fd, table, NULL, ret, NULL), 0);
+	return event;
+}
+
+/* The library reads a long head in many turns: each must follow the one before, not a timer. */
+static void reads_a_long_head_without_waiting(void **state)
+{
+	struct world w = { 0 };
+	struct http_server *server = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	char head[7000] = "GET /v1/echo/x HTTP/1.1\r\nHost: x\r\nX: ", answer[512] = "";
+	ssize_t n = -1;
+	sd_event *event;
+
+	str_append(w.path, sizeof(w.path), "%s/here", ((struct world *)*state)->dir);
+	event = serve_here(w.path, &server);
+	fd = connect_raw(&w);
+	memset(head + strlen(head), 'a', sizeof(head) - strlen(head) - 4);
+	memcpy(head + sizeof(head) - 4, "\r\n\r\n", 4);
+	assert_int_equal(send(fd, head, sizeof(head), MSG_NOSIGNAL), sizeof(head));
+	for (unsigned i = 0; i < 8 && n < 0; i++) {
+		assert_true(sd_event_run(event, 0) >= 0);
+		n = recv(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT);
+	}
+	assert_true(n > 0);
+	assert_non_null(strstr(answer, getuid() == 0 ? "HTTP/1.1 200" : "HTTP/1.1 403"));
+	server = http_server_free(server);
+	event = sd_event_unref(event);
+	(void)unlink(w.path);
 }
 
 static void refuses_a_body_over_its_bound(void **state)
@@ -351,7 +412,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(takes_filters_that_it_knows, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_filters_that_it_does_not_know, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(refuses_a_head_that_can_be_read_in_two_ways, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(survives_hostile_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(reads_a_long_head_without_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_a_body_over_its_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_user_cannot_hold_all_connections, setup,
 						teardown),
