@@ -242,7 +242,7 @@ fuzz:	## Each fuzzer for FUZZ_SECONDS (60), from its seed corpus
 fuzz-run: $(FUZZERS)
 	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' selftests/fuzz/run $(FUZZERS)
 
-vmtest: deb $(BUILD)/integration/framepeer	## All cases in a real Debian guest; CASE=name runs one
+vmtest: deb $(BUILD)/integration/framepeer $(BUILD)/integration/hostileframes	## All cases in a real Debian guest; CASE=name runs one
 	@selftests/vm/run $(CASE)
 
 demo:	## Break a real machine and watch it heal (root)
