@@ -74,6 +74,8 @@ static uint64_t finish(void *userdata)
 	return 0;
 }
 
+static const struct later_job kind = { .work = finish, .free = free };
+
 static int collect(const struct inspector_context *c, const struct inspector_request *rq,
 		   struct err *reterr)
 {
@@ -85,7 +87,7 @@ static int collect(const struct inspector_context *c, const struct inspector_req
 	*job = (struct job){ .c = c, .rq = *rq, .t_ns = clock_boot_ns() };
 	r = read_totals(c->root_fd, job->total_us, reterr);
 	if (r == 0)
-		r = later_run(c->event, WINDOW_NS, finish, job, reterr);
+		r = later_run(c->event, WINDOW_NS, &kind, job, reterr);
 	if (r < 0)
 		free(job);
 	return r;

@@ -2,17 +2,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ops/inspector.h"
-#include "sys/cgroup.h"
+#include "sys/cgroupwalk.h"
 #include "sys/later.h"
 #include "sys/procfs.h"
+#include "sys/turn.h"
 #include "sys/watch.h"
 
 /* First all units are measured, then the processes of the one that used most: two sources, and no
- * walk over all of /proc. Together below INSPECTOR_DEADLINE_NS. */
+ * walk over all of /proc. A few at a time, so that the loop goes on; together below INSPECTOR_DEADLINE_NS. */
 #define WINDOW_NS (NS_PER_S / 2)
 #define TASKS_MAX 256
+#define UNITS_MAX 4096 /* of 24 bytes each; what a host has beyond is not ranked. Ours */
 
 #define CGROUP_FACT(n, h)                                                \
 	{                                                                \
@@ -32,52 +35,52 @@ static const struct signal_spec facts[] = {
 	{ .name = NULL },
 };
 
+/* What a unit had used when it was looked at first. */
+struct reading {
+	uint64_t cgroup_id, t_ns, cpu_us;
+};
+
+struct top {
+	char unit[ENTITY_NAME_MAX], path[CGROUP_PATH_MAX];
+	double share_pct, second_pct;
+};
+
+enum phase { PHASE_UNITS, PHASE_UNITS_AGAIN, PHASE_TASKS, PHASE_TASKS_AGAIN };
+
 struct job {
 	const struct inspector_context *c;
 	struct inspector_request rq;
-	uint64_t t_ns;
-	size_t n_units, n_tasks;
-	char path[CGROUP_PATH_MAX], unit[ENTITY_NAME_MAX]; /* of the top unit */
+	uint64_t t_ns; /* when the phase began */
+	enum phase phase;
+	struct cgroup_walk walk;
+	size_t n_units, n_seen; /* seen by the second look: where the first one met the same unit */
+	struct top top;
+	size_t n_pids, next_pid, n_tasks;
+	struct procfs_task busiest;
+	double busiest_pct;
+	pid_t pids[TASKS_MAX];
 	struct procfs_task tasks[TASKS_MAX];
-	struct cgroup_usage units[CGROUP_UNITS_MAX];
+	struct reading units[UNITS_MAX];
 };
 
+static void job_free(void *userdata)
+{
+	struct job *job = userdata;
+
+	cgroup_walk_end(&job->walk);
+	free(job);
+}
+
 /* The order is that of the directory, so the same unit is mostly at the same place. */
-static const struct cgroup_usage *find_path(const struct job *job, size_t guess, const char *path)
+static const struct reading *find_reading(const struct job *job, uint64_t cgroup_id)
 {
 	for (size_t i = 0; i < job->n_units; i++) {
-		const struct cgroup_usage *u = &job->units[(guess + i) % job->n_units];
+		const struct reading *u = &job->units[(job->n_seen + i) % job->n_units];
 
-		if (str_equal(u->path, path))
+		if (u->cgroup_id == cgroup_id)
 			return u;
 	}
 	return NULL;
-}
-
-struct ranking {
-	const struct cgroup_usage *top;
-	uint64_t top_us, second_us;
-};
-
-static struct ranking rank(const struct job *job, const struct cgroup_usage *now, size_t n)
-{
-	struct ranking k = { 0 };
-
-	for (size_t i = 0; i < n; i++) {
-		const struct cgroup_usage *before = find_path(job, i, now[i].path);
-		/* One that is new since has used all of it in the meantime. */
-		uint64_t base_us = before ? before->cpu_us : 0;
-		uint64_t us = now[i].cpu_us > base_us ? now[i].cpu_us - base_us : 0;
-
-		if (us > k.top_us) {
-			k.second_us = k.top_us;
-			k.top_us = us;
-			k.top = &now[i];
-		} else if (us > k.second_us) {
-			k.second_us = us;
-		}
-	}
-	return k;
 }
 
 static double share_pct(uint64_t us, uint64_t elapsed_ns)
@@ -88,35 +91,83 @@ static double share_pct(uint64_t us, uint64_t elapsed_ns)
 	       ((double)elapsed_ns * (double)(n_cpus > 0 ? n_cpus : 1));
 }
 
-static void say_units(const struct job *job, const struct ranking *k, uint64_t elapsed_ns)
+static void take_reading(struct job *job)
+{
+	struct reading *u = &job->units[job->n_units];
+
+	if (job->n_units == UNITS_MAX ||
+	    cgroup_walk_read_key(&job->walk, "cpu.stat", "usage_usec", &u->cpu_us) < 0)
+		return;
+	u->cgroup_id = job->walk.id;
+	u->t_ns = clock_boot_ns();
+	job->n_units++;
+}
+
+static void rank_reading(struct job *job)
+{
+	uint64_t cpu_us = 0, now_ns = clock_boot_ns();
+	const struct reading *before;
+	struct reading since = { .t_ns = job->t_ns };
+	double pct;
+
+	if (cgroup_walk_read_key(&job->walk, "cpu.stat", "usage_usec", &cpu_us) < 0)
+		return;
+	before = find_reading(job, job->walk.id);
+	job->n_seen++;
+	/* One that is new since has used all of it in the meantime. */
+	since = before ? *before : since;
+	if (cpu_us <= since.cpu_us || now_ns <= since.t_ns)
+		return;
+	pct = share_pct(cpu_us - since.cpu_us, now_ns - since.t_ns);
+	if (pct <= job->top.share_pct) {
+		job->top.second_pct = pct > job->top.second_pct ? pct : job->top.second_pct;
+		return;
+	}
+	if (cgroup_unit_from_path(job->walk.path, job->top.unit) < 0)
+		return;
+	job->top.second_pct = job->top.share_pct;
+	job->top.share_pct = pct;
+	(void)str_copy(job->top.path, sizeof(job->top.path), job->walk.path);
+}
+
+/* Returns true when all units have been seen. */
+static bool look_at_units(struct job *job, void (*look)(struct job *job), struct turn *turn)
+{
+	enum cgroup_step step;
+
+	if (job->walk.n_levels == 0 && cgroup_walk_begin(&job->walk, job->c->watch->cgroup_fd) < 0)
+		return true;
+	do {
+		step = cgroup_walk_next(&job->walk);
+		if (step == CGROUP_STEP_UNIT)
+			look(job);
+	} while (step != CGROUP_STEP_END && turn_goes_on(turn));
+	return step == CGROUP_STEP_END;
+}
+
+static void say_units(const struct job *job)
 {
 	struct evidence e = { .inspector = "top_cpu",
 			      .source = SOURCE_CGROUP,
 			      .provenance = PROVENANCE_KERNEL };
-	double share = share_pct(k->top_us, elapsed_ns);
+	const struct top *top = &job->top;
 
-	(void)evidence_add_text(&e, "top.unit", k->top->unit);
-	(void)evidence_add_number(&e, "top.cpu_share_pct", share);
-	(void)evidence_add_number(&e, "top.second_share_pct", share_pct(k->second_us, elapsed_ns));
+	(void)evidence_add_text(&e, "top.unit", top->unit);
+	(void)evidence_add_number(&e, "top.cpu_share_pct", top->share_pct);
+	(void)evidence_add_number(&e, "top.second_share_pct", top->second_pct);
 	str_append(e.text, sizeof(e.text),
 		   "cgroup: '%s' takes %.1f %% of the host's CPU time, the next unit %.1f %%",
-		   k->top->unit, share, share_pct(k->second_us, elapsed_ns));
+		   top->unit, top->share_pct, top->second_pct);
 	job->c->item(job->c->userdata, &job->rq, &e);
 }
 
-static size_t read_tasks(const struct job *job, struct procfs_task *ret)
+static void list_tasks(struct job *job)
 {
-	_cleanup_close_ int proc_fd = openat(job->c->root_fd, "proc",
-					     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int cgroup_fd = cgroup_open(job->c->watch->cgroup_fd, job->path, NULL);
-	pid_t pids[TASKS_MAX];
-	ssize_t n = cgroup_fd < 0 ? 0 : cgroup_list_pids(cgroup_fd, pids, ELEMENTSOF(pids));
-	size_t found = 0;
+	_cleanup_close_ int cgroup_fd = cgroup_open(job->c->watch->cgroup_fd, job->top.path, NULL);
+	ssize_t n = cgroup_fd < 0 ? 0 : cgroup_list_pids(cgroup_fd, job->pids, TASKS_MAX);
 
-	for (ssize_t i = 0; proc_fd >= 0 && i < n; i++)
-		if (procfs_read_task(proc_fd, pids[i], &ret[found]) == 0)
-			found++;
-	return found;
+	job->n_pids = n > 0 ? (size_t)n : 0;
+	job->next_pid = 0;
 }
 
 static const struct procfs_task *find_task(const struct job *job, const struct procfs_task *t)
@@ -127,75 +178,116 @@ static const struct procfs_task *find_task(const struct job *job, const struct p
 	return NULL;
 }
 
-static void say_process(const struct job *job, const struct procfs_task *t, uint64_t jiffies)
+static void rank_task(struct job *job, const struct procfs_task *t)
+{
+	const struct procfs_task *before = find_task(job, t);
+	double elapsed_s = (double)(clock_boot_ns() - job->t_ns) / (double)NS_PER_S;
+	double pct = 0;
+
+	if (before && t->cpu_jiffies > before->cpu_jiffies)
+		pct = (double)(t->cpu_jiffies - before->cpu_jiffies) * 100 /
+		      ((double)sysconf(_SC_CLK_TCK) * elapsed_s);
+	if (pct > job->busiest_pct) {
+		job->busiest_pct = pct;
+		job->busiest = *t;
+	}
+}
+
+/* Returns true when all have been seen. */
+static bool look_at_tasks(struct job *job, struct turn *turn)
+{
+	_cleanup_close_ int proc_fd = openat(job->c->root_fd, "proc",
+					     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct procfs_task t = { 0 };
+
+	while (proc_fd >= 0 && job->next_pid < job->n_pids) {
+		if (procfs_read_task(proc_fd, job->pids[job->next_pid++], &t) == 0) {
+			if (job->phase == PHASE_TASKS)
+				job->tasks[job->n_tasks++] = t;
+			else
+				rank_task(job, &t);
+		}
+		if (!turn_goes_on(turn))
+			return job->next_pid == job->n_pids;
+	}
+	return true;
+}
+
+static void say_process(const struct job *job)
 {
 	struct evidence e = { .inspector = "top_cpu",
 			      .source = SOURCE_PROCFS,
 			      .provenance = PROVENANCE_KERNEL };
-	double elapsed_s = (double)(clock_boot_ns() - job->t_ns) / (double)NS_PER_S;
-	double pct = (double)jiffies * 100 / ((double)sysconf(_SC_CLK_TCK) * elapsed_s);
+	const struct procfs_task *t = &job->busiest;
 
 	(void)evidence_add_text(&e, "top.process_comm", t->comm);
-	(void)evidence_add_number(&e, "top.process_cpu_pct", pct);
+	(void)evidence_add_number(&e, "top.process_cpu_pct", job->busiest_pct);
 	str_append(e.text, sizeof(e.text),
 		   "procfs: process %d ('%s') of '%s' uses %.0f %% of a CPU", t->pid, t->comm,
-		   job->unit, pct);
+		   job->top.unit, job->busiest_pct);
 	job->c->item(job->c->userdata, &job->rq, &e);
 }
 
 static uint64_t finish(const struct job *job)
 {
-	struct procfs_task tasks[TASKS_MAX];
-	const struct procfs_task *top = NULL;
-	size_t n = read_tasks(job, tasks);
-	uint64_t top_jiffies = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct procfs_task *before = find_task(job, &tasks[i]);
-		uint64_t jiffies = before ? tasks[i].cpu_jiffies - before->cpu_jiffies : 0;
-
-		if (jiffies > top_jiffies) {
-			top_jiffies = jiffies;
-			top = &tasks[i];
-		}
-	}
-	if (top)
-		say_process(job, top, top_jiffies);
+	if (job->busiest_pct > 0)
+		say_process(job);
 	job->c->done(job->c->userdata, &job->rq, 0, NULL);
+	return 0;
+}
+
+/* What follows a look, once it is complete. */
+static uint64_t next_phase(struct job *job)
+{
+	switch (job->phase) {
+	case PHASE_UNITS:
+		job->phase = PHASE_UNITS_AGAIN;
+		return WINDOW_NS;
+	case PHASE_UNITS_AGAIN:
+		if (!job->top.unit[0])
+			return finish(job);
+		say_units(job);
+		list_tasks(job);
+		job->t_ns = clock_boot_ns();
+		job->phase = PHASE_TASKS;
+		return TURN_AGAIN_NS;
+	case PHASE_TASKS:
+		job->next_pid = 0;
+		job->phase = PHASE_TASKS_AGAIN;
+		return WINDOW_NS;
+	case PHASE_TASKS_AGAIN:
+		return finish(job);
+	}
 	return 0;
 }
 
 static uint64_t work(void *userdata)
 {
 	struct job *job = userdata;
-	_cleanup_free_ struct cgroup_usage *now = NULL;
-	uint64_t now_ns = clock_boot_ns();
-	struct ranking k = { 0 };
-	ssize_t n;
+	struct turn turn = turn_begin();
+	bool complete = false;
 
-	if (job->path[0])
-		return finish(job);
-	now = calloc(CGROUP_UNITS_MAX, sizeof(*now));
-	n = now ? cgroup_list_units(job->c->watch->cgroup_fd, now, CGROUP_UNITS_MAX) : 0;
-	if (n > 0)
-		k = rank(job, now, (size_t)n);
-	if (!k.top) {
-		job->c->done(job->c->userdata, &job->rq, 0, NULL);
-		return 0;
+	switch (job->phase) {
+	case PHASE_UNITS:
+		complete = look_at_units(job, take_reading, &turn);
+		break;
+	case PHASE_UNITS_AGAIN:
+		complete = look_at_units(job, rank_reading, &turn);
+		break;
+	case PHASE_TASKS:
+	case PHASE_TASKS_AGAIN:
+		complete = look_at_tasks(job, &turn);
+		break;
 	}
-	say_units(job, &k, now_ns - job->t_ns);
-	(void)str_copy(job->path, sizeof(job->path), k.top->path);
-	(void)str_copy(job->unit, sizeof(job->unit), k.top->unit);
-	job->n_tasks = read_tasks(job, job->tasks);
-	job->t_ns = clock_boot_ns();
-	return WINDOW_NS;
+	return complete ? next_phase(job) : TURN_AGAIN_NS;
 }
+
+static const struct later_job kind = { .work = work, .free = job_free };
 
 static int collect(const struct inspector_context *c, const struct inspector_request *rq,
 		   struct err *reterr)
 {
 	struct job *job;
-	ssize_t n;
 	int r;
 
 	if (!c->watch || c->watch->cgroup_fd < 0)
@@ -206,12 +298,9 @@ static int collect(const struct inspector_context *c, const struct inspector_req
 	job->c = c;
 	job->rq = *rq;
 	job->t_ns = clock_boot_ns();
-	n = cgroup_list_units(c->watch->cgroup_fd, job->units, CGROUP_UNITS_MAX);
-	job->n_units = n < 0 ? 0 : (size_t)n;
-	r = n < 0 ? err_set(reterr, (int)n, "rank units by CPU: %s", strerror((int)-n)) :
-		    later_run(c->event, WINDOW_NS, work, job, reterr);
+	r = later_run(c->event, work(job), &kind, job, reterr);
 	if (r < 0)
-		free(job);
+		job_free(job);
 	return r;
 }
 

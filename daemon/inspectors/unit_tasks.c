@@ -7,6 +7,7 @@
 #include "sys/cgroup.h"
 #include "sys/later.h"
 #include "sys/procfs.h"
+#include "sys/turn.h"
 #include "sys/watch.h"
 
 #define WINDOW_NS (NS_PER_S / 2) /* CPU use is measured over this */
@@ -34,6 +35,12 @@ struct job {
 	const struct inspector_context *c;
 	struct inspector_request rq;
 	uint64_t cpu_us, t_ns;
+	struct counts {
+		unsigned seen, stopped, running, uninterruptible;
+	} k;
+	bool listed;
+	size_t n_pids, next_pid;
+	pid_t pids[CGROUP_TASKS_MAX];
 };
 
 static uint64_t read_cpu_us(int cgroup_fd)
@@ -67,63 +74,72 @@ static void say_cgroup(const struct job *job, int cgroup_fd, size_t n_tasks)
 	job->c->item(job->c->userdata, &job->rq, &e);
 }
 
-struct counts {
-	unsigned seen, stopped, running, uninterruptible;
-};
-
-static struct counts count_states(int proc_fd, const pid_t *pids, size_t n)
+static void count_state(struct counts *k, char state)
 {
-	struct counts k = { 0 };
-
-	for (size_t i = 0; i < n; i++) {
-		struct procfs_task t = { 0 };
-
-		if (procfs_read_task(proc_fd, pids[i], &t) < 0)
-			continue;
-		k.seen++;
-		k.stopped += t.state == 'T' || t.state == 't';
-		k.running += t.state == 'R';
-		k.uninterruptible += t.state == 'D';
-	}
-	return k;
+	k->seen++;
+	k->stopped += state == 'T' || state == 't';
+	k->running += state == 'R';
+	k->uninterruptible += state == 'D';
 }
 
-static void say_states(const struct job *job, const pid_t *pids, size_t n)
+/* Returns true when all have been seen. */
+static bool look_at_tasks(struct job *job)
+{
+	_cleanup_close_ int proc_fd = openat(job->c->root_fd, "proc",
+					     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct turn turn = turn_begin();
+	struct procfs_task t = { 0 };
+
+	while (proc_fd >= 0 && job->next_pid < job->n_pids) {
+		if (procfs_read_task(proc_fd, job->pids[job->next_pid++], &t) == 0)
+			count_state(&job->k, t.state);
+		if (!turn_goes_on(&turn))
+			return job->next_pid == job->n_pids;
+	}
+	return true;
+}
+
+static void say_states(const struct job *job)
 {
 	struct evidence e = { .inspector = "unit_tasks",
 			      .source = SOURCE_PROCFS,
 			      .provenance = PROVENANCE_KERNEL };
-	_cleanup_close_ int proc_fd = openat(job->c->root_fd, "proc",
-					     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct counts k = { 0 };
+	const struct counts *k = &job->k;
 
-	if (proc_fd < 0)
-		return;
-	k = count_states(proc_fd, pids, n);
-	(void)evidence_add_number(&e, "tasks.stopped_count", k.stopped);
-	(void)evidence_add_number(&e, "tasks.running_count", k.running);
-	(void)evidence_add_number(&e, "tasks.uninterruptible_count", k.uninterruptible);
+	(void)evidence_add_number(&e, "tasks.stopped_count", k->stopped);
+	(void)evidence_add_number(&e, "tasks.running_count", k->running);
+	(void)evidence_add_number(&e, "tasks.uninterruptible_count", k->uninterruptible);
 	str_append(e.text, sizeof(e.text),
-		   "procfs: of %u process%s stopped %u, running %u, waiting for I/O %u", k.seen,
-		   k.seen == 1 ? "" : "es", k.stopped, k.running, k.uninterruptible);
+		   "procfs: of %u process%s stopped %u, running %u, waiting for I/O %u", k->seen,
+		   k->seen == 1 ? "" : "es", k->stopped, k->running, k->uninterruptible);
 	job->c->item(job->c->userdata, &job->rq, &e);
 }
 
-static uint64_t finish(void *userdata)
+static void list_tasks(struct job *job)
 {
-	const struct job *job = userdata;
 	_cleanup_close_ int cgroup_fd = watch_open_cgroup(job->c->watch, job->rq.entity.name);
-	pid_t pids[CGROUP_TASKS_MAX];
-	ssize_t n = cgroup_fd < 0 ? 0 : cgroup_list_pids(cgroup_fd, pids, ELEMENTSOF(pids));
+	ssize_t n = cgroup_fd < 0 ? 0 : cgroup_list_pids(cgroup_fd, job->pids, CGROUP_TASKS_MAX);
 
-	if (n < 0)
-		n = 0;
-	say_cgroup(job, cgroup_fd, (size_t)n);
-	if (n > 0)
-		say_states(job, pids, (size_t)n);
+	job->n_pids = n > 0 ? (size_t)n : 0;
+	job->listed = true;
+	say_cgroup(job, cgroup_fd, job->n_pids);
+}
+
+static uint64_t work(void *userdata)
+{
+	struct job *job = userdata;
+
+	if (!job->listed)
+		list_tasks(job);
+	if (!look_at_tasks(job))
+		return TURN_AGAIN_NS;
+	if (job->n_pids > 0)
+		say_states(job);
 	job->c->done(job->c->userdata, &job->rq, 0, NULL);
 	return 0;
 }
+
+static const struct later_job kind = { .work = work, .free = free };
 
 static int collect(const struct inspector_context *c, const struct inspector_request *rq,
 		   struct err *reterr)
@@ -143,7 +159,7 @@ static int collect(const struct inspector_context *c, const struct inspector_req
 			       strerror(ENOMEM));
 	*job = (struct job){ .c = c, .rq = *rq, .t_ns = clock_boot_ns() };
 	job->cpu_us = cgroup_fd < 0 ? 0 : read_cpu_us(cgroup_fd);
-	r = later_run(c->event, cgroup_fd < 0 ? 1 : WINDOW_NS, finish, job, reterr);
+	r = later_run(c->event, cgroup_fd < 0 ? 1 : WINDOW_NS, &kind, job, reterr);
 	if (r < 0)
 		free(job);
 	return r;

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "sys/cgroupwalk.h"
 
 int cgroup_open_root(int root_fd, struct err *reterr)
 {
@@ -185,7 +186,7 @@ int cgroup_read_key_at(int dir_fd, const char *file, const char *key, uint64_t *
 
 struct pid_list {
 	pid_t *v;
-	size_t n, max;
+	size_t n, max, n_cgroups;
 };
 
 /* Whole lines only. Returns how many bytes of text they were. */
@@ -241,6 +242,7 @@ static int list_pids_below(int dir_fd, unsigned depth, struct pid_list *list)
 	const struct dirent *d;
 	int r = read_pids(dir_fd, list);
 
+	list->n_cgroups++;
 	/* EOPNOTSUPP: a threaded cgroup; its processes are listed in its parent. */
 	if (r < 0 && r != -EOPNOTSUPP)
 		return r;
@@ -249,7 +251,8 @@ static int list_pids_below(int dir_fd, unsigned depth, struct pid_list *list)
 	if (!dir)
 		return -errno;
 	(void)TAKE_FD(fd);
-	while (depth < CGROUP_DEPTH_MAX && list->n < list->max && (d = readdir(dir))) {
+	while (depth < CGROUP_DEPTH_MAX && list->n < list->max &&
+	       list->n_cgroups < CGROUP_BELOW_MAX && (d = readdir(dir))) {
 		_cleanup_close_ int child = -EBADF;
 
 		if (!is_child(d))
@@ -269,89 +272,21 @@ ssize_t cgroup_list_pids(int dir_fd, pid_t *ret, size_t max)
 	return r < 0 ? r : (ssize_t)list.n;
 }
 
-/* A way down through slices: what is below a service or scope is the unit's own matter. */
-struct walk {
-	/* Called for each cgroup that is no slice; returns true to end the walk. */
-	bool (*visit)(struct walk *w, int dir_fd);
-	char path[CGROUP_PATH_MAX];
-};
-
-static bool walk_below(struct walk *w, int dir_fd, unsigned depth)
-{
-	_cleanup_close_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	size_t used = strlen(w->path);
-	const struct dirent *d;
-	bool ended = false;
-
-	if (!dir)
-		return false;
-	(void)TAKE_FD(fd);
-	while (!ended && (d = readdir(dir))) {
-		_cleanup_close_ int child = -EBADF;
-
-		if (!is_child(d) || used + strlen(d->d_name) + 2 > sizeof(w->path))
-			continue;
-		child = openat(dir_fd, d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (child < 0)
-			continue;
-		str_append(w->path, sizeof(w->path), "/%s", d->d_name);
-		if (!is_slice(d->d_name))
-			ended = w->visit(w, child);
-		else if (depth < CGROUP_DEPTH_MAX)
-			ended = walk_below(w, child, depth + 1);
-		if (!ended)
-			w->path[used] = '\0';
-	}
-	return ended;
-}
-
-struct unit_search {
-	struct walk walk; /* first: visit() gets it */
-	const char *unit;
-};
-
-static bool is_the_unit(struct walk *w, int dir_fd)
-{
-	const struct unit_search *s = (const struct unit_search *)w;
-	char unit[ENTITY_NAME_MAX] = "";
-
-	(void)dir_fd;
-	return cgroup_unit_from_path(w->path, unit) == 0 && str_equal(unit, s->unit);
-}
-
 int cgroup_find_unit(int cgroup_fd, const char *unit, char ret[static CGROUP_PATH_MAX])
 {
-	struct unit_search s = { .walk = { .visit = is_the_unit }, .unit = unit };
+	struct cgroup_walk w;
+	char name[ENTITY_NAME_MAX] = "";
+	enum cgroup_step step;
+	int r = cgroup_walk_begin(&w, cgroup_fd);
 
-	if (!walk_below(&s.walk, cgroup_fd, 0))
+	if (r < 0)
 		return -ENOENT;
-	return str_copy(ret, CGROUP_PATH_MAX, s.walk.path);
-}
-
-struct usage_list {
-	struct walk walk; /* first: visit() gets it */
-	struct cgroup_usage *v;
-	size_t n, max;
-};
-
-static bool add_unit(struct walk *w, int dir_fd)
-{
-	struct usage_list *list = (struct usage_list *)w;
-	struct cgroup_usage *u = &list->v[list->n];
-
-	if (cgroup_unit_from_path(w->path, u->unit) < 0 ||
-	    cgroup_read_key_at(dir_fd, "cpu.stat", "usage_usec", &u->cpu_us) < 0)
-		return false;
-	(void)str_copy(u->path, sizeof(u->path), w->path);
-	return ++list->n == list->max;
-}
-
-ssize_t cgroup_list_units(int cgroup_fd, struct cgroup_usage *ret, size_t max)
-{
-	struct usage_list list = { .walk = { .visit = add_unit }, .v = ret, .max = max };
-
-	if (max > 0)
-		(void)walk_below(&list.walk, cgroup_fd, 0);
-	return (ssize_t)list.n;
+	do {
+		step = cgroup_walk_next(&w);
+		if (step == CGROUP_STEP_UNIT && cgroup_unit_from_path(w.path, name) == 0 &&
+		    str_equal(name, unit))
+			break;
+	} while (step != CGROUP_STEP_END);
+	cgroup_walk_end(&w);
+	return step == CGROUP_STEP_END ? -ENOENT : str_copy(ret, CGROUP_PATH_MAX, w.path);
 }

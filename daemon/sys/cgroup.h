@@ -12,9 +12,9 @@
 /* Control groups, version 2. Source: kernel Documentation/admin-guide/cgroup-v2.rst. */
 
 #define CGROUP_PATH_MAX  512
-#define CGROUP_UNITS_MAX 512 /* units looked at by one cgroup_list_units() */
 #define CGROUP_DEPTH_MAX 8
 #define CGROUP_TASKS_MAX 512
+#define CGROUP_BELOW_MAX 128 /* cgroups of one unit that are asked for their processes: some ms */
 
 /* Opens the v2 hierarchy below root_fd: sys/fs/cgroup, or sys/fs/cgroup/unified on a mixed host.
  * Returns the fd; -EOPNOTSUPP where there is none. */
@@ -49,15 +49,5 @@ int cgroup_read_io_bytes(int fd, uint64_t *ret_read_bytes, uint64_t *ret_write_b
 /* Reads one control file of an open cgroup directory. As above; -ENOENT: not there. */
 int cgroup_read_key_at(int dir_fd, const char *file, const char *key, uint64_t *ret) _warn_unused_;
 
-/* Ids of the processes of a cgroup and all below it, at most max. Returns the count; -errno. */
+/* Ids of the processes of a cgroup and those below it, at most max, of CGROUP_BELOW_MAX cgroups. Returns the count; -errno. */
 ssize_t cgroup_list_pids(int dir_fd, pid_t *ret, size_t max) _warn_unused_;
-
-/* CPU use so far of every unit that has processes of its own. */
-struct cgroup_usage {
-	char unit[ENTITY_NAME_MAX];
-	char path[CGROUP_PATH_MAX];
-	uint64_t cpu_us;
-};
-
-/* Fills at most max entries, in the order of the hierarchy. Returns the count; -errno. */
-ssize_t cgroup_list_units(int cgroup_fd, struct cgroup_usage *ret, size_t max) _warn_unused_;

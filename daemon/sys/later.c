@@ -9,7 +9,7 @@
 #include "base/clock.h"
 
 struct later {
-	uint64_t (*work)(void *job);
+	const struct later_job *kind;
 	void *job;
 };
 
@@ -17,14 +17,14 @@ static void later_free(void *userdata)
 {
 	struct later *l = userdata;
 
-	free(l->job);
+	l->kind->free(l->job);
 	free(l);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct later *l = userdata;
-	uint64_t pause_ns = l->work(l->job);
+	uint64_t pause_ns = l->kind->work(l->job);
 
 	(void)usec;
 	if (pause_ns == 0) {
@@ -36,7 +36,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-int later_run(sd_event *event, uint64_t pause_ns, uint64_t (*work)(void *job), void *job,
+int later_run(sd_event *event, uint64_t pause_ns, const struct later_job *kind, void *job,
 	      struct err *reterr)
 {
 	sd_event_source *source = NULL;
@@ -44,7 +44,7 @@ int later_run(sd_event *event, uint64_t pause_ns, uint64_t (*work)(void *job), v
 	int r = l ? 0 : -ENOMEM;
 
 	if (l) {
-		*l = (struct later){ .work = work, .job = job };
+		*l = (struct later){ .kind = kind, .job = job };
 		/* 1 ms late at most: the share of a second is measured with it. */
 		r = sd_event_add_time_relative(event, &source, CLOCK_BOOTTIME, pause_ns / NS_PER_US,
 					       1000, on_time, l);

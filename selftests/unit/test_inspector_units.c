@@ -13,6 +13,7 @@
 #include "ops/inspector.h"
 #include "selftests/unit/tree.h"
 #include "sys/later.h"
+#include "sys/turn.h"
 #include "sys/watch.h"
 
 extern const struct inspector_ops inspector_unit_status, inspector_unit_exits, inspector_unit_tasks,
@@ -31,8 +32,9 @@ struct bench {
 	struct err err;
 	struct evidence items[INSPECTOR_ITEMS_MAX];
 	/* What waits for its time, as later_run() would. */
-	uint64_t (*work)(void *job);
+	const struct later_job *kind;
 	void *job;
+	uint64_t pause_ns;
 	/* What systemd answers. */
 	int query_r;
 	struct unit_status status;
@@ -41,13 +43,14 @@ struct bench {
 static struct bench *bench; /* for the stand-ins below, which get no user data */
 
 /* Stands in for sys/later.o: time passes when the test says so. */
-int later_run(sd_event *event, uint64_t pause_ns, uint64_t (*work)(void *job), void *job,
+int later_run(sd_event *event, uint64_t pause_ns, const struct later_job *kind, void *job,
 	      struct err *reterr)
 {
 	(void)event;
 	(void)reterr;
 	assert_true(pause_ns < INSPECTOR_DEADLINE_NS);
-	bench->work = work;
+	bench->kind = kind;
+	bench->pause_ns = pause_ns;
 	bench->job = job;
 	return 0;
 }
@@ -63,13 +66,26 @@ int unitbus_query(sd_bus *bus, const char *unit, unitbus_answer_t answer, void *
 	return 0;
 }
 
-static void pass_time(struct bench *b)
+/* One turn of the loop. */
+static void turn(struct bench *b)
 {
-	assert_non_null(b->work);
-	if (b->work(b->job) == 0) {
-		free(b->job);
-		b->work = NULL;
+	assert_non_null(b->kind);
+	b->pause_ns = b->kind->work(b->job);
+	if (b->pause_ns == 0) {
+		b->kind->free(b->job);
+		b->kind = NULL;
 	}
+}
+
+/* Until it waits for more than its next turn. Returns the turns. */
+static unsigned pass_time(struct bench *b)
+{
+	unsigned n = 0;
+
+	do
+		turn(b);
+	while (++n && b->kind && b->pause_ns == TURN_AGAIN_NS);
+	return n;
 }
 
 static void on_item(void *userdata, const struct inspector_request *rq, const struct evidence *e)
@@ -354,6 +370,61 @@ static void top_cpu_names_the_unit_and_its_busiest_process(void **state)
 	assert_true(number(procfs, "top.process_cpu_pct") > 0);
 }
 
+/* In no turn more than TURN_STEPS_MAX of them; the one in the last slice is found all the same. */
+static void top_cpu_looks_at_a_thousand_units_in_many_turns(void **state)
+{
+	enum { UNITS = 1000, TASKS = 200, TURNS = UNITS / TURN_STEPS_MAX };
+	struct bench *b = *state;
+	char path[128], procs[TASKS * 6 + 1] = "";
+	unsigned n_turns = 0;
+
+	for (int i = 0; i < UNITS; i++) {
+		path[0] = '\0';
+		str_append(path, sizeof(path), ROOT "system.slice/u%d.service/cpu.stat", i);
+		tree_write(b->tree, path, "usage_usec 5\n");
+	}
+	for (int i = 0; i < TASKS; i++) {
+		path[0] = '\0';
+		str_append(path, sizeof(path), "proc/%d/stat", 1000 + i);
+		str_append(procs, sizeof(procs), "%d\n", 1000 + i);
+		tree_write(b->tree, path, "10 (x) R 1 1 1 0 -1 0 1 2 3 4 5 0 7 8 20 0 1 0 9 1\n");
+	}
+	tree_write(b->tree, ROOT "z.slice/z.service/cpu.stat", "usage_usec 5\n");
+	tree_write(b->tree, ROOT "z.slice/z.service/cgroup.procs", procs);
+	assert_int_equal(inspector_top_cpu.collect(&b->c, &b->rq, NULL), 0);
+	assert_int_equal(b->pause_ns, TURN_AGAIN_NS);
+	n_turns = 1 + pass_time(b);
+	assert_true(n_turns > TURNS);
+	tree_write(b->tree, ROOT "z.slice/z.service/cpu.stat", "usage_usec 700005\n");
+	assert_true(pass_time(b) > TURNS + TASKS / TURN_STEPS_MAX);
+	assert_string_equal(text(item_of(b, SOURCE_CGROUP), "top.unit"), "z.service");
+	tree_write(b->tree, "proc/1199/stat",
+		   "10 (y) R 1 1 1 0 -1 0 1 2 3 4 90 0 7 8 20 0 1 0 9 1\n");
+	assert_true(pass_time(b) > TASKS / TURN_STEPS_MAX);
+	assert_string_equal(text(item_of(b, SOURCE_PROCFS), "top.process_comm"), "y");
+	assert_int_equal(b->n_done, 1);
+}
+
+static void tasks_of_a_large_unit_are_counted_in_many_turns(void **state)
+{
+	enum { TASKS = 300 };
+	struct bench *b = *state;
+	char path[64], procs[TASKS * 6 + 1] = "";
+
+	for (int i = 0; i < TASKS; i++) {
+		path[0] = '\0';
+		str_append(path, sizeof(path), "proc/%d/stat", 1000 + i);
+		str_append(procs, sizeof(procs), "%d\n", 1000 + i);
+		tree_write(b->tree, path, "10 (x) T 1 1 1 0 -1 0 1 2 3 4 5 0 7 8 20 0 1 0 9 1\n");
+	}
+	tree_write(b->tree, UNIT "cpu.stat", "usage_usec 5\n");
+	tree_write(b->tree, UNIT "cgroup.procs", procs);
+	assert_int_equal(inspector_unit_tasks.collect(&b->c, &b->rq, NULL), 0);
+	assert_true(pass_time(b) > TASKS / TURN_STEPS_MAX);
+	assert_float_equal(number(item_of(b, SOURCE_PROCFS), "tasks.stopped_count"), TASKS, 0);
+	assert_int_equal(b->n_done, 1);
+}
+
 static void top_cpu_of_an_idle_host_is_nobody(void **state)
 {
 	struct bench *b = *state;
@@ -404,7 +475,7 @@ static void every_fact_is_declared_with_its_source(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(all); i++) {
 		b->n_items = 0;
 		assert_int_equal(all[i]->collect(&b->c, &b->rq, NULL), 0);
-		while (b->work)
+		while (b->kind)
 			pass_time(b);
 		for (unsigned k = 0; k < b->n_items; k++)
 			for (uint32_t n = 0; n < b->items[k].n_facts; n++)
@@ -430,6 +501,8 @@ int main(void)
 		TEST(pressure_of_a_unit_without_cgroup_is_not_zero_but_unknown),
 		TEST(top_cpu_names_the_unit_and_its_busiest_process),
 		TEST(top_cpu_of_an_idle_host_is_nobody),
+		TEST(top_cpu_looks_at_a_thousand_units_in_many_turns),
+		TEST(tasks_of_a_large_unit_are_counted_in_many_turns),
 		TEST(host_pressure_reads_all_three),
 		TEST(every_fact_is_declared_with_its_source),
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* links: selftests/unit/tree.o */
-#include "sys/cgroup.h"
+#include "sys/cgroupwalk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -199,37 +199,98 @@ static void finds_a_unit_in_any_slice(void **state)
 	assert_int_equal(cgroup_find_unit(root, "y.service", path), -ENOENT); /* x's own matter */
 }
 
-static const struct cgroup_usage *find_usage(const struct cgroup_usage *u, ssize_t n,
-					     const char *unit)
+/* All units with their CPU time, in the order of their names; returns the steps it took. */
+static unsigned walk_all(int root, char *list, size_t size)
 {
-	for (ssize_t i = 0; i < n; i++)
-		if (str_equal(u[i].unit, unit))
-			return &u[i];
-	return NULL;
+	struct cgroup_walk w;
+	enum cgroup_step step;
+	unsigned n = 0;
+
+	list[0] = '\0';
+	assert_int_equal(cgroup_walk_begin(&w, root), 0);
+	while ((step = cgroup_walk_next(&w)) != CGROUP_STEP_END) {
+		uint64_t us = 0;
+		struct stat st;
+
+		n++;
+		if (step != CGROUP_STEP_UNIT)
+			continue;
+		assert_int_equal(cgroup_walk_read_key(&w, "cpu.stat", "usage_usec", &us), 0);
+		assert_int_equal(fstatat(root, w.path + 1, &st, 0), 0);
+		assert_int_equal(w.id, st.st_ino);
+		str_append(list, size, "%s=%d ", w.path, (int)us);
+	}
+	assert_int_equal(cgroup_walk_next(&w), CGROUP_STEP_END);
+	cgroup_walk_end(&w);
+	return n;
 }
 
-static void lists_units_but_not_slices_nor_what_is_inside_a_unit(void **state)
+static void walks_through_units_but_not_slices_nor_what_is_inside_a_unit(void **state)
 {
 	const struct tree *t = *state;
 	_cleanup_close_ int root = open_root(t);
-	struct cgroup_usage u[8] = { 0 };
-	const struct cgroup_usage *one;
-	ssize_t n;
+	char list[512];
 
 	tree_write(t, ROOT "init.scope/cpu.stat", "usage_usec 5\n");
 	tree_write(t, ROOT "system.slice/cpu.stat", "usage_usec 1000\n");
 	tree_write(t, ROOT "system.slice/a.service/cpu.stat", "usage_usec 700\nuser_usec 1\n");
 	tree_write(t, ROOT "system.slice/a.service/sub.service/cpu.stat", "usage_usec 1\n");
 	tree_write(t, ROOT "system.slice/system-f.slice/f@1.service/cpu.stat", "usage_usec 30\n");
-	n = cgroup_list_units(root, u, ELEMENTSOF(u));
-	assert_int_equal(n, 3);
-	one = find_usage(u, n, "a.service");
-	assert_non_null(one);
-	assert_int_equal(one->cpu_us, 700);
-	assert_string_equal(one->path, "/system.slice/a.service");
-	assert_non_null(find_usage(u, n, "init.scope"));
-	assert_non_null(find_usage(u, n, "f@1.service"));
-	assert_int_equal(cgroup_list_units(root, u, 2), 2);
+	/* Three units, and into two slices and out of them again. */
+	assert_int_equal(walk_all(root, list, sizeof(list)), 3 + 2 * 2);
+	assert_non_null(strstr(list, "/init.scope=5 "));
+	assert_non_null(strstr(list, "/system.slice/a.service=700 "));
+	assert_non_null(strstr(list, "/system.slice/system-f.slice/f@1.service=30 "));
+	assert_null(strstr(list, "sub.service"));
+}
+
+static void leaves_a_walk_in_the_middle_without_a_trace(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t), before = dup(root), after = -EBADF;
+	struct cgroup_walk w;
+
+	tree_write(t, ROOT "a.slice/a-b.slice/x.service/cpu.stat", "");
+	assert_int_equal(cgroup_walk_begin(&w, root), 0);
+	while (cgroup_walk_next(&w) != CGROUP_STEP_UNIT)
+		continue;
+	cgroup_walk_end(&w);
+	cgroup_walk_end(&w);
+	after = dup(root);
+	assert_int_equal(after, before + 1); /* every descriptor is closed */
+}
+
+static void does_not_go_down_without_end(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t);
+	char path[256] = ROOT, list[64];
+
+	for (unsigned i = 0; i < CGROUP_DEPTH_MAX + 3; i++)
+		str_append(path, sizeof(path), "s.slice/");
+	str_append(path, sizeof(path), "x.service/cpu.stat");
+	tree_write(t, path, "usage_usec 5\n");
+	/* One step more than it goes into: the slice that it leaves alone. */
+	assert_int_equal(walk_all(root, list, sizeof(list)), 2 * CGROUP_DEPTH_MAX + 1);
+	assert_string_equal(list, "");
+}
+
+static void asks_a_bounded_number_of_cgroups_for_their_processes(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_close_ int root = open_root(t), fd = -EBADF;
+	pid_t pids[2 * CGROUP_BELOW_MAX];
+
+	tree_write(t, ROOT "a.service/cgroup.procs", "1\n");
+	for (int i = 0; i < 2 * CGROUP_BELOW_MAX; i++) {
+		char path[96] = "", text[16] = "";
+
+		str_append(path, sizeof(path), ROOT "a.service/c%d/cgroup.procs", i);
+		str_append(text, sizeof(text), "%d\n", 100 + i);
+		tree_write(t, path, text);
+	}
+	fd = cgroup_open(root, "a.service", NULL);
+	assert_int_equal(cgroup_list_pids(fd, pids, ELEMENTSOF(pids)), CGROUP_BELOW_MAX);
 }
 
 int main(void)
@@ -252,7 +313,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finds_a_unit_in_any_slice, tree_setup,
 						tree_teardown),
 		cmocka_unit_test_setup_teardown(
-			lists_units_but_not_slices_nor_what_is_inside_a_unit, tree_setup,
+			walks_through_units_but_not_slices_nor_what_is_inside_a_unit, tree_setup,
+			tree_teardown),
+		cmocka_unit_test_setup_teardown(leaves_a_walk_in_the_middle_without_a_trace,
+						tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(does_not_go_down_without_end, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(
+			asks_a_bounded_number_of_cgroups_for_their_processes, tree_setup,
 			tree_teardown),
 	};
 

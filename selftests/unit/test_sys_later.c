@@ -21,6 +21,8 @@ static uint64_t work(void *userdata)
 	return --job->wanted > 0 ? 1 : 0;
 }
 
+static const struct later_job kind = { .work = work, .free = free };
+
 static struct job *job_new(unsigned *n_runs, unsigned wanted)
 {
 	struct job *job = malloc(sizeof(*job));
@@ -44,7 +46,7 @@ static void runs_once_more_for_each_pause_it_asks_for(void **state)
 	unsigned n_runs = 0;
 
 	(void)state;
-	assert_int_equal(later_run(event, 1, work, job_new(&n_runs, 3), NULL), 0);
+	assert_int_equal(later_run(event, 1, &kind, job_new(&n_runs, 3), NULL), 0);
 	while (n_runs < 3)
 		assert_true(sd_event_run(event, UINT64_MAX) >= 0);
 	/* It is over, and its memory is gone (the sanitizers say so). */
@@ -59,8 +61,8 @@ static void frees_the_job_when_the_loop_ends_first(void **state)
 	unsigned n_runs = 0;
 
 	(void)state;
-	assert_int_equal(later_run(event, UINT64_C(1000000000000), work, job_new(&n_runs, 1), NULL),
-			 0);
+	assert_int_equal(
+		later_run(event, UINT64_C(1000000000000), &kind, job_new(&n_runs, 1), NULL), 0);
 	sd_event_unref(event);
 	assert_int_equal(n_runs, 0);
 }
