@@ -195,6 +195,8 @@ FUZZERS := $(patsubst selftests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
 target_name = aiops-target-$(patsubst aiops-target-%,%,$(basename $(notdir $1)))
 TARGETS := $(foreach s,$(TARGET_SRC),$(BUILD)/target/$(call target_name,$s))
 TRACE_REPLAY := $(if $(TRACE_SRC),$(BUILD)/trace/replay)
+# An action's profile: the common unit of steps and what is appended to it.
+STEP_UNITS := $(patsubst units/%.conf,$(BUILD)/units/%@.service,$(sort $(wildcard units/aiops-step-*.conf)))
 BENCHES := $(patsubst selftests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 INTEGRATIONS := $(patsubst selftests/integration/%.c,$(BUILD)/integration/%,$(INTEGRATION_SRC))
 SKELETONS := $(patsubst bpf/%.bpf.c,$(GEN)/%.skel.h,$(BPF_SRC))
@@ -213,7 +215,7 @@ table_objects = $(foreach t,$1,$(if $(call describes,$(table_$t)),$(OBJ)/gen/$t.
 # ---- goals ---------------------------------------------------------------------------------------
 
 ##@ Build
-all: $(PROGRAMS:%=$(BIN)/%) $(TARGETS)	## Build every program (default)
+all: $(PROGRAMS:%=$(BIN)/%) $(TARGETS) $(STEP_UNITS)	## Build every program (default)
 
 ##@ Test
 .PHONY: check check-run check-unit san fuzz fuzz-run vmtest demo bench
@@ -256,7 +258,7 @@ bench: all $(BENCHES)	## Cost beside netdata, node_exporter and libbpf-tools (ro
 
 ##@ Care
 .PHONY: lint tidy fmt
-lint:	## Layers, names, banned calls, sizes, format, units, exposure; under 10 s
+lint: $(STEP_UNITS)	## Layers, names, banned calls, sizes, format, units, exposure; under 10 s
 	@BUILD='$(BUILD)' selftests/lint/run
 
 tidy:	## clang-tidy over every source file (slow)
@@ -336,6 +338,9 @@ $(OBJ)/bpf/%.bpf.o: bpf/%.bpf.c $(GEN)/vmlinux.h
 
 $(GEN)/%.skel.h: $(OBJ)/bpf/%.bpf.o
 	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< >$@
+
+$(BUILD)/units/aiops-step-%@.service: units/aiops-step@.service units/aiops-step-%.conf
+	$(call say,UNIT,$@)mkdir -p $(@D) && cat $^ >$@
 
 # ---- compile and link ----------------------------------------------------------------------------
 
@@ -445,7 +450,7 @@ install: all
 	@$(call put,$(libexecdir),$(patsubst %,$(BIN)/%,$(filter aiops-%,$(PROGRAMS))),0755)
 	@ln -sfn aiops-fault '$(DESTDIR)$(libexecdir)/batch-worker' # a fault's worker: daemon/sys/worker.h
 	@$(call put,$(bindir),$(patsubst %,$(BIN)/%,$(filter aiopsctl,$(PROGRAMS))),0755)
-	@$(call put,$(unitdir),$(call unit_files,units),0644)
+	@$(call put,$(unitdir),$(call unit_files,units) $(STEP_UNITS),0644)
 	@$(INSTALL) -D -m 0644 units/aiops.sysusers '$(DESTDIR)$(sysusersdir)/aiops-agent.conf'
 	@$(INSTALL) -D -m 0644 units/aiops.tmpfiles '$(DESTDIR)$(tmpfilesdir)/aiops-agent.conf'
 	@$(INSTALL) -D -m 0644 units/60-aiops.rules '$(DESTDIR)$(polkitdir)/60-aiops.rules'

@@ -24,6 +24,10 @@ static const struct param_spec specs[] = {
 	  .min = NS_PER_MS,
 	  .max = 600 * (int64_t)NS_PER_S,
 	  .default_text = "1s" },
+	{ .name = "container", .type = PARAM_TYPE_CONTAINER, .default_text = "web-1" },
+	{ .name = "process", .type = PARAM_TYPE_PROCESS, .default_text = "2:3" },
+	{ .name = "service", .type = PARAM_TYPE_SERVICE, .default_text = "api" },
+	{ .name = "name", .type = PARAM_TYPE_NAME, .default_text = "newest" },
 	{ .name = NULL },
 };
 
@@ -57,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(str_is_clean_utf8(err.text, strlen(err.text)) || strlen(err.text) > 300);
 		return 0;
 	}
-	assert(params.n == 4 && params_check(specs, &params, &err) == 0);
+	assert(params.n == 8 && params_check(specs, &params, &err) == 0);
 	for (uint32_t i = 0; i < params.n; i++)
 		again[i] = (struct param_text){ params.v[i].name, params.v[i].text };
 	assert(params_parse(specs, again, params.n, &back, &err) == 0);

@@ -17,7 +17,10 @@ NO_SPDX = re.compile(r"LICENSE|.*\.(md|json|jsonl|txt|trace|csv|svg|png|patch|ex
 
 # systemd-analyze's exposure times ten. A fault is root that breaks things by design: signals, netem,
 # BPF, the control group tree and the host's network are its work, and what is left of the score.
-EXPOSURE = {"aiops-fault@.service": 25}
+# A step that writes other users' files and asks health endpoints has that in its score, one that
+# changes the network has the network.
+EXPOSURE = {"aiops-fault@.service": 25, "aiops-step-files@.service": 30,
+            "aiops-step-net@.service": 20}
 EXPOSURE_DEFAULT = 15
 
 # What `verify` says about a host on which we are not installed.
@@ -71,7 +74,9 @@ def symbols(tree):
 
 
 def unit_files(tree):
-    return [p for p in tree.select(".service", ".socket", ".slice", ".target", under="units/")]
+    """Those of the tree, and the profiles of steps that are made of them."""
+    return [*tree.select(".service", ".socket", ".slice", ".target", under="units/"),
+            *sorted((tree.build / "units").glob("*.service"))]
 
 
 def exposure(tree):

@@ -152,6 +152,74 @@ static void what_came_is_safe_to_print(void **state)
 	assert_non_null(strstr(err.text, "'\\x1b[2J\\x0aroot: ok'"));
 }
 
+static const struct param_spec words[] = {
+	{ .name = "container", .type = PARAM_TYPE_CONTAINER, .default_text = "web-1" },
+	{ .name = "process", .type = PARAM_TYPE_PROCESS, .default_text = "2:0" },
+	{ .name = "service", .type = PARAM_TYPE_SERVICE, .default_text = "api" },
+	{ .name = "name", .type = PARAM_TYPE_NAME, .default_text = "newest" },
+	{ .name = NULL },
+};
+
+static void takes_names_of_containers_processes_services_and_plain_words(void **state)
+{
+	static const struct param_text good[] = { { "container", "a_b.c-1" },
+						  { "container", "0a" },
+						  { "process", "4194304:18446744073709551615" },
+						  { "process", "1234:567890" },
+						  { "service", "api-2" },
+						  { "name", "2026-11-23T02.00" } };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+		struct params p = { 0 };
+		struct err err = { 0 };
+
+		if (params_parse(words, &good[i], 1, &p, &err) < 0)
+			fail_msg("%s", err_text(&err));
+		assert_string_equal(params_text(&p, good[i].name), good[i].value);
+		assert_int_equal(params_check(words, &p, NULL), 0);
+	}
+}
+
+static void refuses_what_only_looks_like_one(void **state)
+{
+	static const struct param_text bad[] = {
+		{ "container", "a" },
+		{ "container", "-ab" },
+		{ "container", "a/b" },
+		{ "container", "a b" },
+		{ "container", "" },
+		{ "process", "1:5" },
+		{ "process", "0:5" },
+		{ "process", "1234" },
+		{ "process", "1234:" },
+		{ "process", ":5" },
+		{ "process", "01234:5" },
+		{ "process", "-2:5" },
+		{ "process", "4194305:5" },
+		{ "process", "2:5:6" },
+		{ "process", "2: 5" },
+		{ "process", "12345678901234567890:1" },
+		{ "process", "2:18446744073709551616" },
+		{ "service", "../x" },
+		{ "service", ".x" },
+		{ "service", "" },
+		{ "name", "a/b" },
+		{ "name", ".." },
+		{ "name", "-a" },
+		{ "name", "a\nb" },
+		{ "name", "0123456789012345678901234567890123456789012345678901234567890123x" }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+		struct params p = { 0 };
+
+		if (params_parse(words, &bad[i], 1, &p, NULL) != -EINVAL)
+			fail_msg("%s: '%s'", bad[i].name, bad[i].value);
+	}
+}
+
 static struct params valid(void)
 {
 	const struct param_text texts[] = { { "unit", "a.service" } };
@@ -212,6 +280,8 @@ static void format_is_cut_without_harm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_names_of_containers_processes_services_and_plain_words),
+		cmocka_unit_test(refuses_what_only_looks_like_one),
 		cmocka_unit_test(fills_defaults_in_the_order_of_the_specs),
 		cmocka_unit_test(texts_become_canonical),
 		cmocka_unit_test(says_what_came_and_what_is_allowed),

@@ -149,9 +149,31 @@ static void the_policy_starts_the_dead_and_asks_for_the_rest(void **state)
 	policy_done(&policy);
 }
 
+static bool can_be_target(enum param_type type)
+{
+	return type == PARAM_TYPE_UNIT || type == PARAM_TYPE_CONTAINER ||
+	       type == PARAM_TYPE_SERVICE;
+}
+
+static void every_action_has_a_target_that_is_required(void **state)
+{
+	(void)state;
+	for (const struct action_info *a = action_table; a->name; a++) {
+		const struct param_spec *p = a->params;
+
+		if (!a->target)
+			continue;
+		while (p->name && !str_equal(p->name, a->target))
+			p++;
+		if (!p->name || !can_be_target(p->type) || p->default_text)
+			fail_msg("%s: '%s' is no target", a->name, a->target);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_action_has_a_target_that_is_required),
 		cmocka_unit_test(runbooks_and_alerts_are_valid),
 		cmocka_unit_test(services_of_the_target_are_valid),
 		cmocka_unit_test(the_policy_starts_the_dead_and_asks_for_the_rest),
