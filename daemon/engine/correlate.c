@@ -351,9 +351,12 @@ static void clear_incident(struct engine *e, struct slot *s)
 	s->incident.healed_ns = e->now_ns;
 	if (s->told_opened || was_escalated)
 		narrate(e, s, LOG_NOTICE, MESSAGE_ID_INCIDENT_CLEARED,
-			"%s: all its alerts are clear again, without an action of ours.",
-			narrate_subject(s, subject, sizeof(subject)));
-	incident_close(e, s, INCIDENT_STATE_CLEARED, "all alerts cleared without an action");
+			"%s: all its alerts are clear again, %s an action of ours.",
+			narrate_subject(s, subject, sizeof(subject)),
+			s->incident.n_attempts ? "but not by" : "without");
+	incident_close(e, s, INCIDENT_STATE_CLEARED,
+		       s->incident.n_attempts ? "all alerts cleared, but not by an action" :
+						"all alerts cleared without an action");
 }
 
 static bool may_clear(const struct engine *e, const struct slot *s)

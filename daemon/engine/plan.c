@@ -25,11 +25,17 @@ static const char *fill_value(const char *value, const struct entity *entity,
 	return value;
 }
 
-static void describe_verify(const struct runbook_verify *v, char *buf, size_t size)
+static void describe_verify(const struct runbook_verify *v, const struct service *service,
+			    char *buf, size_t size)
 {
+	bool no_endpoint = strncmp(v->expect.signal, "endpoint.", 9) == 0 &&
+			   (!service || service->n_endpoints == 0);
+
 	(void)snprintf(buf, size, "%s %s ", v->expect.signal,
 		       v->expect.test == CLAUSE_TEST_ABOVE ? "above" : "below");
-	if (v->expect.bound == ALERT_BOUND_SERVICE_SLOW_MS)
+	if (no_endpoint) /* verify.c, effective() */
+		(void)str_copy(buf, size, "it has no endpoint, so its processes live");
+	else if (v->expect.bound == ALERT_BOUND_SERVICE_SLOW_MS)
 		str_append(buf, size, "the endpoint's slow_ms");
 	else
 		str_append(buf, size, "%g", v->expect.number);
@@ -75,7 +81,8 @@ int plan_make(const struct engine_config *config, const struct runbook *r, uint3
 	ret->autonomy = r->autonomy;
 	ret->risk = action->risk > r->risk ? action->risk : r->risk;
 	ret->alternative = alternative;
-	describe_verify(&r->verify, ret->verify_text, sizeof(ret->verify_text));
+	describe_verify(&r->verify, services_find_unit(config->services, entity->name),
+			ret->verify_text, sizeof(ret->verify_text));
 	describe_undo(action, step, root->name, ret->undo_text, sizeof(ret->undo_text));
 	return 0;
 }

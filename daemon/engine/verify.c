@@ -56,16 +56,21 @@ static enum level endpoints_level(const struct engine *e, const struct expectati
 	return worst;
 }
 
-/* A service without an endpoint is judged by its unit. */
-static struct expectation effective(const struct expectation *x, const struct service *service)
+/* A service without an endpoint is judged by the kernel: systemd raised the alert, and an alert of it that
+ * still fires counts anyway. Where there is no cgroup v2, systemd's word is all there is. */
+static struct expectation effective(const struct engine *e, const struct slot *s,
+				    const struct expectation *x)
 {
-	struct expectation active = { .signal = "unit.active_bool",
-				      .test = CLAUSE_TEST_ABOVE,
-				      .number = 0.5 };
+	const struct service *service = correlate_service(e, &s->entity, NULL);
+	struct expectation alive = { .signal = "unit.populated_bool",
+				     .test = CLAUSE_TEST_ABOVE,
+				     .number = 0.5 };
 
-	if (strncmp(x->signal, "endpoint.", 9) == 0 && (!service || service->n_endpoints == 0))
-		return active;
-	return *x;
+	if (strncmp(x->signal, "endpoint.", 9) != 0 || (service && service->n_endpoints > 0))
+		return *x;
+	if (!perceive_latest(e, alive.signal, &s->entity))
+		(void)str_copy(alive.signal, sizeof(alive.signal), "unit.active_bool");
+	return alive;
 }
 
 static enum level expectation_level(const struct engine *e, const struct slot *s,
@@ -73,7 +78,7 @@ static enum level expectation_level(const struct engine *e, const struct slot *s
 				    double *ret_value)
 {
 	const struct service *service = correlate_service(e, &s->entity, NULL);
-	struct expectation x = effective(wanted, service);
+	struct expectation x = effective(e, s, wanted);
 	struct entity about = s->entity;
 
 	if (strncmp(x.signal, "endpoint.", 9) == 0)
@@ -111,7 +116,7 @@ static bool is_broken(const struct engine *e, const struct slot *s, const struct
  * not the incident's. */
 static void watch_worst(const struct engine *e, struct slot *s, const struct runbook *r)
 {
-	struct expectation x = effective(&r->verify.expect, correlate_service(e, &s->entity, NULL));
+	struct expectation x = effective(e, s, &r->verify.expect);
 	bool high_is_good = x.test == CLAUSE_TEST_ABOVE;
 	double value = 0;
 	enum level level = expectation_level(e, s, &x, s->onset_ns, &value);
@@ -126,8 +131,7 @@ static void watch_worst(const struct engine *e, struct slot *s, const struct run
 
 void verify_baseline(struct engine *e, struct slot *s, const struct runbook *r)
 {
-	const struct service *service = correlate_service(e, &s->entity, NULL);
-	struct expectation x = effective(&r->verify.expect, service);
+	struct expectation x = effective(e, s, &r->verify.expect);
 
 	s->before = 0;
 	s->has_before = s->was_bad = false;

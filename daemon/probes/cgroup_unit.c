@@ -16,6 +16,7 @@ enum {
 	SIGNAL_IO_WRITE,
 	SIGNAL_PIDS,
 	SIGNAL_OOM_KILLS,
+	SIGNAL_POPULATED,
 };
 
 #define SIGNAL(n, h)                                                     \
@@ -32,10 +33,21 @@ static const struct signal_spec signals[] = {
 	[SIGNAL_PIDS] = SIGNAL("unit.pids_count", "tasks in the unit"),
 	[SIGNAL_OOM_KILLS] = SIGNAL("unit.oom_kills_count",
 				    "processes killed for memory since the unit was started"),
+	[SIGNAL_POPULATED] = SIGNAL("unit.populated_bool",
+				    "1 while the unit has a live process, 0 otherwise"),
 	{ .name = NULL },
 };
 
-enum { FILE_CPU, FILE_MEMORY, FILE_MEMORY_MAX, FILE_EVENTS, FILE_IO, FILE_PIDS, _FILE_MAX };
+enum {
+	FILE_CPU,
+	FILE_MEMORY,
+	FILE_MEMORY_MAX,
+	FILE_EVENTS,
+	FILE_IO,
+	FILE_PIDS,
+	FILE_CGROUP_EVENTS,
+	_FILE_MAX
+};
 
 static const char *const files[_FILE_MAX] = {
 	[FILE_CPU] = "cpu.stat",
@@ -44,6 +56,7 @@ static const char *const files[_FILE_MAX] = {
 	[FILE_EVENTS] = "memory.events",
 	[FILE_IO] = "io.stat",
 	[FILE_PIDS] = "pids.current",
+	[FILE_CGROUP_EVENTS] = "cgroup.events",
 };
 
 struct unit {
@@ -62,7 +75,7 @@ static void unit_close(struct unit *u)
 {
 	for (unsigned i = 0; i < _FILE_MAX; i++)
 		closep(&u->fds[i]);
-	*u = (struct unit){ .fds = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF } };
+	*u = (struct unit){ .fds = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF } };
 }
 
 static void unit_reopen(struct unit *u, const struct watch_unit *w)
@@ -140,6 +153,19 @@ static void measure_pids(const struct probe_context *c, const struct unit *u, co
 		probe_emit(c, &signals[SIGNAL_PIDS], name, now_ns, (double)n);
 }
 
+/* A unit without a cgroup has no process: systemd removes it with the last one. */
+static void measure_populated(const struct probe_context *c, const struct unit *u,
+			      const struct watch_unit *w, uint64_t now_ns)
+{
+	uint64_t populated = 0;
+
+	if (w->cgroup_fd >= 0 &&
+	    (u->fds[FILE_CGROUP_EVENTS] < 0 ||
+	     cgroup_read_key(u->fds[FILE_CGROUP_EVENTS], "populated", &populated) < 0))
+		return;
+	probe_emit(c, &signals[SIGNAL_POPULATED], w->name, now_ns, (double)populated);
+}
+
 static void tick(void *state, uint64_t now_ns)
 {
 	struct state *s = state;
@@ -156,6 +182,7 @@ static void tick(void *state, uint64_t now_ns)
 		measure_memory(s->c, u, name, now_ns);
 		measure_io(s->c, u, name, now_ns);
 		measure_pids(s->c, u, name, now_ns);
+		measure_populated(s->c, u, &w->units[i], now_ns);
 	}
 }
 

@@ -95,6 +95,23 @@ static void write_unit(const struct bench *b)
 	tree_write(b->tree, UNIT "memory.events", "oom 0\noom_kill 0\n");
 	tree_write(b->tree, UNIT "io.stat", "8:0 rbytes=100 wbytes=10 rios=1 wios=1\n");
 	tree_write(b->tree, UNIT "pids.current", "3\n");
+	tree_write(b->tree, UNIT "cgroup.events", "populated 1\nfrozen 0\n");
+}
+
+static void cgroup_says_whether_anything_lives_in_the_unit(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(probe_cgroup_unit.start(&b->c, &b->state, NULL), 0);
+	probe_cgroup_unit.tick(b->state, NS_PER_S);
+	expect(b, "unit.populated_bool", 0); /* no cgroup, no process */
+	write_unit(b);
+	probe_cgroup_unit.tick(b->state, 2 * NS_PER_S);
+	expect(b, "unit.populated_bool", 1);
+	tree_write(b->tree, UNIT "cgroup.events", "populated 0\nfrozen 0\n");
+	probe_cgroup_unit.tick(b->state, 3 * NS_PER_S);
+	expect(b, "unit.populated_bool", 0);
+	probe_cgroup_unit.stop(b->state);
 }
 
 static void cgroup_measures_over_the_time_that_passed(void **state)
@@ -123,18 +140,18 @@ static void cgroup_measures_over_the_time_that_passed(void **state)
 	probe_cgroup_unit.stop(b->state);
 }
 
-static void cgroup_is_silent_about_a_unit_that_is_not_there(void **state)
+static void cgroup_says_little_about_a_unit_that_is_not_there(void **state)
 {
 	struct bench *b = *state;
 
 	assert_int_equal(probe_cgroup_unit.start(&b->c, &b->state, NULL), 0);
 	probe_cgroup_unit.tick(b->state, NS_PER_S);
-	assert_int_equal(b->n, 0);
+	assert_int_equal(b->n, 1); /* that nothing lives in it */
 	/* It is started: a new cgroup; controllers that are off are left out. */
 	tree_write(b->tree, UNIT "cgroup.procs", "10\n");
 	tree_write(b->tree, UNIT "pids.current", "3\n");
 	probe_cgroup_unit.tick(b->state, 2 * NS_PER_S);
-	assert_int_equal(b->n, 1);
+	assert_int_equal(b->n, 2);
 	expect(b, "unit.pids_count", 3);
 	probe_cgroup_unit.stop(b->state);
 }
@@ -245,9 +262,11 @@ static void samples_carry_what_their_spec_says(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(cgroup_says_whether_anything_lives_in_the_unit,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(cgroup_measures_over_the_time_that_passed, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(cgroup_is_silent_about_a_unit_that_is_not_there,
+		cmocka_unit_test_setup_teardown(cgroup_says_little_about_a_unit_that_is_not_there,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(cgroup_starts_anew_with_a_new_cgroup, setup,
 						teardown),
