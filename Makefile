@@ -444,7 +444,7 @@ $(foreach s,$(TARGET_SRC),$(eval $(call target_rule,$s)))
 put = $(if $(strip $2),$(INSTALL) -d '$(DESTDIR)$1' && $(INSTALL) -m $3 $2 '$(DESTDIR)$1/',:)
 CONF_DIRS := $(sort $(wildcard packaging/conf/*.d))
 TARGET_CONF_DIRS := $(sort $(wildcard selftests/target/*.d))
-unit_files = $(sort $(wildcard $(foreach x,service socket slice target timer,$1/*.$x)))
+unit_files = $(sort $(wildcard $(foreach x,service socket slice target timer path,$1/*.$x)))
 
 install: all
 	@$(call put,$(libexecdir),$(patsubst %,$(BIN)/%,$(filter aiops-%,$(PROGRAMS))),0755)

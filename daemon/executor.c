@@ -11,22 +11,31 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/paths.h"
 #include "executor/executor.h"
+#include "executor/keep.h"
 #include "sys/sandbox.h"
 
 static struct executor_paths arg_paths = { "/", AIOPS_RUNDIR };
+static const char *arg_state_dir = PATH_EXEC_STATE_DIR;
+static int (*arg_copy)(const char *runtime_dir, const char *state_dir, struct err *reterr);
 static bool arg_check;
 
 static int help(void)
 {
-	(void)puts("aiops-executor [--root DIR] [--runtime-dir DIR] [--check]\n"
-		   "\n"
-		   "Decides by policy, asks people for approval, and has systemd run the steps.\n"
-		   "\n"
-		   "  --root DIR         configuration below DIR (/)\n"
-		   "  --runtime-dir DIR  sockets and state below DIR (" AIOPS_RUNDIR ")\n"
-		   "  --check            read the policy, say what is wrong with it, and exit\n"
-		   "  --version, --help");
+	(void)puts(
+		"aiops-executor [--root DIR] [--runtime-dir DIR] [--state-dir DIR]\n"
+		"               [--check | --save | --restore]\n"
+		"\n"
+		"Decides by policy, asks people for approval, and has systemd run the steps.\n"
+		"\n"
+		"  --root DIR         configuration below DIR (/)\n"
+		"  --runtime-dir DIR  sockets and state below DIR (" AIOPS_RUNDIR ")\n"
+		"  --state-dir DIR    for --save and --restore (" PATH_EXEC_STATE_DIR ")\n"
+		"  --check            read the policy, say what is wrong with it, and exit\n"
+		"  --save             copy mode, pause and budget to the state directory, and exit\n"
+		"  --restore          copy back those that are not there, and exit\n"
+		"  --version, --help");
 	return EXIT_SUCCESS;
 }
 
@@ -34,7 +43,10 @@ static int parse_options(int argc, char **argv)
 {
 	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
 						 { "runtime-dir", required_argument, NULL, 'd' },
+						 { "state-dir", required_argument, NULL, 'p' },
 						 { "check", no_argument, NULL, 'c' },
+						 { "save", no_argument, NULL, 's' },
+						 { "restore", no_argument, NULL, 'o' },
 						 { "help", no_argument, NULL, 'h' },
 						 { "version", no_argument, NULL, 'v' },
 						 { 0 } };
@@ -44,8 +56,12 @@ static int parse_options(int argc, char **argv)
 			arg_paths.root = optarg;
 		else if (c == 'd')
 			arg_paths.runtime_dir = optarg;
+		else if (c == 'p')
+			arg_state_dir = optarg;
 		else if (c == 'c')
 			arg_check = true;
+		else if (c == 's' || c == 'o')
+			arg_copy = c == 's' ? keep_save : keep_restore;
 		else
 			return c;
 	return optind < argc ? '?' : 0;
@@ -85,6 +101,20 @@ static int check(void)
 	return r < 0 ? EX_CONFIG : EXIT_SUCCESS;
 }
 
+static int copy_state(void)
+{
+	struct err err = { 0 };
+	int r;
+
+	log_open("aiops-executor");
+	r = sandbox_enter(NULL, &err);
+	if (r == 0)
+		r = arg_copy(arg_paths.runtime_dir, arg_state_dir, &err);
+	if (r < 0)
+		log_line(LOG_ERR, "%s", err_text(&err));
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	static struct executor executor = { .root_fd = -EBADF };
@@ -100,6 +130,8 @@ int main(int argc, char **argv)
 	if (arg_check)
 		return check();
 	(void)umask(0027);
+	if (arg_copy)
+		return copy_state();
 	log_open("aiops-executor");
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 	r = run(&executor, &err);

@@ -14,6 +14,7 @@
 #define PATH_UNDO_DIR        "/run/aiops/undo"  /* KEY: undo records, root only */
 #define PATH_FAULTS_DIR      "/run/aiops/faults" /* KEY (record), KEY.undo, KEY.status */
 #define PATH_STATE_DIR       "/var/lib/aiops"
+#define PATH_EXEC_STATE_DIR  "/var/lib/aiops-executor" /* mode, pause and budget over a reboot */
 #define PATH_AUDIT_DIR       "/var/lib/aiops/audit"
 #define PATH_HISTORY_DB      "/var/lib/aiops/history.db"
 #define PATH_CREDENTIALS_DIR "/etc/aiops/credentials" /* root's; a step gets it as aiops_NAME */

@@ -8,12 +8,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
+#define SEQ_FILE     "seq"
 #define SEQ_DIGITS   20
 #define SEQ_NAME_MAX (SEQ_DIGITS + 1)
 
 struct audit_file {
 	struct sealed_head head;
 	struct audit_entry entry;
+};
+
+/* The number of the last entry, for when all of them are acknowledged and gone. */
+struct seq_file {
+	struct sealed_head head;
+	uint64_t last_seq;
 };
 
 static const char *format_seq(uint64_t seq, char buf[static SEQ_NAME_MAX])
@@ -30,12 +39,32 @@ static int compare_seqs(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-void audit_queue_init(struct audit_queue *q, const struct store *store, uint64_t last_seq)
+/* The recorder knows entries again by boot and number: none is to come twice. */
+static uint64_t read_last_seq(const struct store *store)
+{
+	struct seq_file file;
+	int r = sealed_read(store->audit_fd, SEQ_FILE, &file, sizeof(file), STEP_KIND_AUDIT_SEQ,
+			    STEP_VERSION, NULL);
+
+	return r == 0 ? file.last_seq : r == -ENOENT ? 0 : clock_wall_us();
+}
+
+static int keep_last_seq(const struct audit_queue *q, struct err *reterr)
+{
+	struct seq_file file;
+
+	memset(&file, 0, sizeof(file));
+	file.last_seq = q->last_seq;
+	return sealed_write(q->store->audit_fd, SEQ_FILE, &file, sizeof(file), STEP_KIND_AUDIT_SEQ,
+			    STEP_VERSION, reterr);
+}
+
+void audit_queue_init(struct audit_queue *q, const struct store *store)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	int fd = openat(store->audit_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	*q = (struct audit_queue){ .store = store, .last_seq = last_seq };
+	*q = (struct audit_queue){ .store = store, .last_seq = read_last_seq(store) };
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir && fd >= 0)
 		(void)close(fd);
@@ -64,8 +93,10 @@ int audit_queue_add(struct audit_queue *q, struct audit_entry *entry, struct err
 	entry->seq = ++q->last_seq;
 	memset(&file, 0, sizeof(file));
 	file.entry = *entry;
-	r = sealed_write(q->store->audit_fd, format_seq(entry->seq, name), &file, sizeof(file),
-			 STEP_KIND_AUDIT, STEP_VERSION, reterr);
+	r = keep_last_seq(q, reterr);
+	if (r == 0)
+		r = sealed_write(q->store->audit_fd, format_seq(entry->seq, name), &file,
+				 sizeof(file), STEP_KIND_AUDIT, STEP_VERSION, reterr);
 	if (r < 0) {
 		q->dropped++;
 		return r;

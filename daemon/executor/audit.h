@@ -21,7 +21,7 @@ struct audit_queue {
 };
 
 /* Finds what was not acknowledged to an earlier process. */
-void audit_queue_init(struct audit_queue *q, const struct store *store, uint64_t last_seq);
+void audit_queue_init(struct audit_queue *q, const struct store *store);
 
 /* Keeps one. Returns 0; -ENOSPC: dropped and counted; -errno. */
 int audit_queue_add(struct audit_queue *q, struct audit_entry *entry, struct err *reterr);

@@ -39,7 +39,6 @@ struct broker_state {
 	struct sealed_head head;
 	enum autonomy mode;
 	uint32_t paused; /* boolean */
-	uint64_t audit_seq;
 };
 
 struct broker_ops {

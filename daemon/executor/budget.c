@@ -23,6 +23,11 @@ static uint64_t hash_entity(const struct entity *e)
 	return hash_text(entity_format(e, text));
 }
 
+static bool is_within(const struct budget_event *e, uint64_t span_ns, uint64_t now_ns)
+{
+	return e->t_ns + (int64_t)span_ns > (int64_t)now_ns;
+}
+
 /* on: NULL for all. */
 static uint32_t count_since(const struct budget *b, const struct entity *on, uint64_t span_ns,
 			    uint64_t now_ns)
@@ -31,7 +36,7 @@ static uint32_t count_since(const struct budget *b, const struct entity *on, uin
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < b->n; i++)
-		n += (!on || b->v[i].entity_hash == hash) && b->v[i].t_ns + span_ns > now_ns;
+		n += (!on || b->v[i].entity_hash == hash) && is_within(&b->v[i], span_ns, now_ns);
 	return n;
 }
 
@@ -42,12 +47,12 @@ static int check_cooldown(const struct budget *b, uint64_t cooldown_ns, const ch
 	char span[CLOCK_SPAN_MAX] = "", text[ENTITY_TEXT_MAX];
 
 	for (uint32_t i = b->n; i-- > 0;) {
-		uint64_t end_ns = b->v[i].t_ns + cooldown_ns;
+		int64_t left_ns = b->v[i].t_ns + (int64_t)cooldown_ns - (int64_t)now_ns;
 
-		if (b->v[i].entity_hash == entity && b->v[i].action_hash == what && end_ns > now_ns)
+		if (b->v[i].entity_hash == entity && b->v[i].action_hash == what && left_ns > 0)
 			return err_set(reterr, -EDQUOT, "%s on '%s' cools down for another %s",
 				       action, entity_format(on, text),
-				       clock_format_span(end_ns - now_ns, span));
+				       clock_format_span((uint64_t)left_ns, span));
 	}
 	return 0;
 }
@@ -98,14 +103,14 @@ void budget_spend(struct budget *b, const char *action, const struct entity *on,
 {
 	uint32_t old = 0;
 
-	while (old < b->n && b->v[old].t_ns + BUDGET_DAY_NS <= now_ns)
+	while (old < b->n && !is_within(&b->v[old], BUDGET_DAY_NS, now_ns))
 		old++;
 	/* Full within a day: budget_check() denied, only what must be may still come here. */
 	if (old == 0 && b->n == BUDGET_EVENTS_MAX)
 		old = 1;
 	memmove(b->v, b->v + old, (b->n - old) * sizeof(b->v[0]));
 	b->n -= old;
-	b->v[b->n++] = (struct budget_event){ .t_ns = now_ns,
+	b->v[b->n++] = (struct budget_event){ .t_ns = (int64_t)now_ns,
 					      .entity_hash = hash_entity(on),
 					      .action_hash = hash_text(action) };
 }
@@ -115,7 +120,7 @@ void budget_refund(struct budget *b, const char *action, const struct entity *on
 	uint64_t entity = hash_entity(on), what = hash_text(action);
 
 	for (uint32_t i = b->n; i-- > 0;) {
-		if (b->v[i].t_ns != t_ns || b->v[i].entity_hash != entity ||
+		if (b->v[i].t_ns != (int64_t)t_ns || b->v[i].entity_hash != entity ||
 		    b->v[i].action_hash != what)
 			continue;
 		memmove(&b->v[i], &b->v[i + 1], (b->n - i - 1) * sizeof(b->v[0]));
@@ -141,4 +146,15 @@ bool rate_take(struct rate *r, uint64_t window_ns, uint32_t max, uint64_t now_ns
 	}
 	r->n++;
 	return true;
+}
+
+void budget_carry_over(struct budget *b, const char *boot_id, uint64_t now_ns, uint64_t wall_us)
+{
+	uint64_t away_ns = wall_us > b->saved_wall_us ? (wall_us - b->saved_wall_us) * NS_PER_US :
+							0;
+	int64_t shift_ns = (int64_t)now_ns - (int64_t)away_ns - (int64_t)b->saved_boot_ns;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		b->v[i].t_ns += shift_ns;
+	(void)str_copy(b->boot_id, sizeof(b->boot_id), boot_id);
 }

@@ -6,8 +6,8 @@
 
 /* How much was done lately: the brake on a repair that repairs nothing. Two windows, an hour with the
  * policy's limits and a day with BUDGET_DAY_FACTOR times those: what comes back every twenty minutes
- * passes the first and not the second. Kept in PATH_EXEC_DIR/budget: it outlives the process, not a reboot,
- * after which the past has no evidence either. */
+ * passes the first and not the second. Kept in PATH_EXEC_DIR/budget, which outlives the process, and from there
+ * by others on the disk (keep.h): a host that reboots over and over is braked, too. */
 
 #define BUDGET_EVENTS_MAX 1024 /* when they are all within a day, nothing more is done */
 #define BUDGET_HOUR_NS    (3600 * NS_PER_S)
@@ -15,13 +15,14 @@
 #define BUDGET_DAY_FACTOR 8
 
 struct budget_event {
-	uint64_t t_ns; /* CLOCK_BOOTTIME */
+	int64_t t_ns; /* CLOCK_BOOTTIME; below 0: before this boot */
 	uint64_t entity_hash, action_hash;
 };
 
 struct budget {
 	struct sealed_head head;
-	char boot_id[STR_HEX128_MAX]; /* CLOCK_BOOTTIME means nothing in another boot */
+	char boot_id[STR_HEX128_MAX];          /* whose CLOCK_BOOTTIME this is */
+	uint64_t saved_boot_ns, saved_wall_us; /* both clocks when it was written */
 	uint32_t n;
 	struct budget_event v[BUDGET_EVENTS_MAX]; /* oldest first */
 };
@@ -37,6 +38,10 @@ void budget_spend(struct budget *b, const char *action, const struct entity *on,
 
 /* Takes back what was spent at t_ns for something that was then not begun. */
 void budget_refund(struct budget *b, const char *action, const struct entity *on, uint64_t t_ns);
+
+/* Makes the budget of an earlier boot this one's. The time between them is told by the wall clock, and is nothing
+ * when that went back: then an event counts for longer. */
+void budget_carry_over(struct budget *b, const char *boot_id, uint64_t now_ns, uint64_t wall_us);
 
 /* How often something is asked for, whether it is then done or not: what is over it is dropped and counted. */
 struct rate {

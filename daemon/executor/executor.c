@@ -300,7 +300,7 @@ int executor_init(struct executor *x, const struct executor_paths *paths, struct
 		log_line(LOG_ERR, "%u file%s of the last run could not be read%s", n_bad,
 			 str_plural(n_bad),
 			 x->broker.state.paused ? ": paused until a person resumes" : "");
-	audit_queue_init(&x->audit, &x->store, x->broker.state.audit_seq);
+	audit_queue_init(&x->audit, &x->store);
 	r = starter_new(x->event, &handlers, x, &x->starter, reterr);
 	if (r < 0)
 		return r;

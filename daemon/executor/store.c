@@ -13,8 +13,6 @@
 #define FILE_NAME_MAX  64
 #define SWEEP_SCAN_MAX 4096 /* names looked at in one sweep */
 #define SWEEP_OLD_S    3600
-#define BUDGET_FILE    "budget"
-#define STATE_FILE     "state"
 
 static int open_made(int dir_fd, const char *name, mode_t mode, struct err *reterr)
 {
@@ -103,14 +101,12 @@ static bool stay_paused(const struct store *s, struct broker *b)
 static unsigned load_state(const struct store *s, struct broker *b)
 {
 	struct broker_state state;
-	int r = sealed_read(s->exec_fd, STATE_FILE, &state, sizeof(state), STEP_KIND_STATE,
+	int r = sealed_read(s->exec_fd, STORE_STATE_FILE, &state, sizeof(state), STEP_KIND_STATE,
 			    STEP_VERSION, NULL);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || (unsigned)state.mode >= _AUTONOMY_MAX) {
-		/* The recorder knows entries again by their number: none is to come twice. */
-		b->state.audit_seq = clock_wall_us();
 		/* Where that cannot be kept the bad file is still there next time. */
 		(void)stay_paused(s, b);
 		return 1;
@@ -123,18 +119,19 @@ static unsigned load_state(const struct store *s, struct broker *b)
 static unsigned load_budget(const struct store *s, struct broker *b)
 {
 	struct budget budget;
-	int r = sealed_read(s->exec_fd, BUDGET_FILE, &budget, sizeof(budget), STEP_KIND_BUDGET,
-			    STEP_VERSION, NULL);
+	int r = sealed_read(s->exec_fd, STORE_BUDGET_FILE, &budget, sizeof(budget),
+			    STEP_KIND_BUDGET, STEP_VERSION, NULL);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0 || budget.n > BUDGET_EVENTS_MAX) {
 		if (stay_paused(s, b))
-			(void)unlinkat(s->exec_fd, BUDGET_FILE, 0);
+			(void)unlinkat(s->exec_fd, STORE_BUDGET_FILE, 0);
 		return 1;
 	}
-	if (str_equal(budget.boot_id, s->boot_id))
-		b->budget = budget;
+	b->budget = budget;
+	if (!str_equal(budget.boot_id, s->boot_id))
+		budget_carry_over(&b->budget, s->boot_id, clock_boot_ns(), clock_wall_us());
 	return 0;
 }
 
@@ -188,14 +185,16 @@ int store_persist(const struct store *s, struct entry *e, struct err *reterr)
 
 int store_save_budget(const struct store *s, struct budget *b, struct err *reterr)
 {
-	return sealed_write(s->exec_fd, BUDGET_FILE, b, sizeof(*b), STEP_KIND_BUDGET, STEP_VERSION,
-			    reterr);
+	b->saved_boot_ns = clock_boot_ns();
+	b->saved_wall_us = clock_wall_us();
+	return sealed_write(s->exec_fd, STORE_BUDGET_FILE, b, sizeof(*b), STEP_KIND_BUDGET,
+			    STEP_VERSION, reterr);
 }
 
 int store_save_state(const struct store *s, struct broker_state *st, struct err *reterr)
 {
-	return sealed_write(s->exec_fd, STATE_FILE, st, sizeof(*st), STEP_KIND_STATE, STEP_VERSION,
-			    reterr);
+	return sealed_write(s->exec_fd, STORE_STATE_FILE, st, sizeof(*st), STEP_KIND_STATE,
+			    STEP_VERSION, reterr);
 }
 
 int store_write_step(const struct store *s, const struct entry *e, uint64_t not_after_ns,

@@ -5,6 +5,9 @@
 
 /* The executor's files, all on tmpfs: PATH_EXEC_DIR is its own, PATH_STEPS_DIR it shares with steps. */
 
+#define STORE_BUDGET_FILE "budget"
+#define STORE_STATE_FILE  "state"
+
 struct store {
 	int run_fd, exec_fd, attempts_fd, audit_fd, steps_fd;
 	char boot_id[STR_HEX128_MAX];

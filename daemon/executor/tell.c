@@ -154,7 +154,4 @@ void executor_tell_audit(void *userdata, const char *what, const char *actor, co
 	}
 	if (audit_queue_add(&x->audit, &entry, &err) < 0)
 		log_line(LOG_ERR, "%s", err_text(&err));
-	x->broker.state.audit_seq = x->audit.last_seq;
-	if (store_save_state(&x->store, &x->broker.state, &err) < 0)
-		log_line(LOG_ERR, "%s, ignoring", err_text(&err));
 }

@@ -30,6 +30,7 @@ enum step_kind {
 	STEP_KIND_BUDGET,
 	STEP_KIND_STATE,
 	STEP_KIND_AUDIT,
+	STEP_KIND_AUDIT_SEQ,
 	STEP_KIND_LEDGER, /* root's own */
 };
 

@@ -75,7 +75,8 @@ def symbols(tree):
 
 def unit_files(tree):
     """Those of the tree, and the profiles of steps that are made of them."""
-    return [*tree.select(".service", ".socket", ".slice", ".target", under="units/"),
+    return [*tree.select(".service", ".socket", ".slice", ".target", ".path",
+                         under="units/"),
             *sorted((tree.build / "units").glob("*.service"))]
 
 

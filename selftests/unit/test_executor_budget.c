@@ -129,12 +129,57 @@ static void stays_within_its_table_and_never_forgets_what_counts(void **state)
 	free(b);
 }
 
+/* As a crash loop would: 3 in this hour, each boot knowing those of the boots before. */
+static void counts_over_reboots_by_the_wall_clock(void **state)
+{
+	static const char boot_id[] = "fedcba9876543210fedcba9876543210";
+	struct budget *b = calloc(1, sizeof(*b));
+	uint64_t wall_us = 1000000 * US_PER_S;
+
+	(void)state;
+	assert_non_null(b);
+	for (unsigned i = 0; i < 3; i++) {
+		/* Up for 80 s, done at 70 s; down for 40 s. */
+		budget_carry_over(b, boot_id, 10 * NS_PER_S, wall_us + 10 * US_PER_S);
+		assert_string_equal(refusal(b, "unit.start", "a.service", 70 * NS_PER_S), "");
+		budget_spend(b, "unit.start", &a, 70 * NS_PER_S);
+		b->saved_boot_ns = 70 * NS_PER_S;
+		b->saved_wall_us = wall_us + 70 * US_PER_S;
+		wall_us += 120 * US_PER_S;
+	}
+	budget_carry_over(b, boot_id, 10 * NS_PER_S, wall_us + 10 * US_PER_S);
+	assert_string_equal(b->boot_id, boot_id);
+	assert_string_equal(refusal(b, "unit.start", "a.service", 70 * NS_PER_S), "budget-entity");
+	/* The first was done 410 s before this boot. */
+	assert_string_equal(refusal(b, "unit.start", "a.service", 3310 * NS_PER_S - 1),
+			    "budget-entity");
+	assert_string_equal(refusal(b, "unit.start", "a.service", 3310 * NS_PER_S), "");
+	free(b);
+}
+
+static void takes_no_time_for_passed_when_the_wall_clock_went_back(void **state)
+{
+	struct budget *b = calloc(1, sizeof(*b));
+
+	(void)state;
+	assert_non_null(b);
+	budget_spend(b, "unit.start", &a, 5000 * NS_PER_S);
+	b->saved_boot_ns = 5030 * NS_PER_S;
+	b->saved_wall_us = 1000000 * US_PER_S;
+	budget_carry_over(b, "0123456789abcdef0123456789abcdef", NS_PER_S, 7);
+	assert_string_equal(refusal(b, "unit.start", "a.service", 30 * NS_PER_S), "cooldown");
+	assert_string_equal(refusal(b, "unit.start", "a.service", 31 * NS_PER_S), "");
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lets_an_action_cool_down_on_its_own_unit_only),
 		cmocka_unit_test(counts_an_hour_for_each_unit_and_for_the_host),
 		cmocka_unit_test(stops_in_a_day_what_each_hour_lets_pass),
+		cmocka_unit_test(counts_over_reboots_by_the_wall_clock),
+		cmocka_unit_test(takes_no_time_for_passed_when_the_wall_clock_went_back),
 		cmocka_unit_test(stays_within_its_table_and_never_forgets_what_counts),
 	};
 

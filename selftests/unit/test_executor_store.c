@@ -72,7 +72,7 @@ static void gives_back_attempts_budget_and_state(void **state)
 {
 	static struct broker b;
 	struct entry e = make_entry(KEY);
-	struct broker_state st = { .mode = AUTONOMY_SUGGEST, .paused = 1, .audit_seq = 7 };
+	struct broker_state st = { .mode = AUTONOMY_SUGGEST, .paused = 1 };
 	struct budget *budget = calloc(1, sizeof(*budget));
 
 	(void)state;
@@ -88,12 +88,11 @@ static void gives_back_attempts_budget_and_state(void **state)
 	assert_int_equal(b.budget.n, 1);
 	assert_int_equal(b.state.mode, AUTONOMY_SUGGEST);
 	assert_int_equal(b.state.paused, 1);
-	assert_int_equal(b.state.audit_seq, 7);
 	broker_done(&b);
 	free(budget);
 }
 
-static void forgets_the_budget_of_another_boot(void **state)
+static void counts_what_was_done_before_a_reboot(void **state)
 {
 	static struct broker b;
 	struct budget *budget = calloc(1, sizeof(*budget));
@@ -101,10 +100,11 @@ static void forgets_the_budget_of_another_boot(void **state)
 	(void)state;
 	assert_non_null(budget);
 	memcpy(budget->boot_id, KEY, sizeof(KEY));
-	budget_spend(budget, "unit.start", &a, 5);
+	budget_spend(budget, "unit.start", &a, clock_boot_ns());
 	assert_int_equal(store_save_budget(&store, budget, NULL), 0);
 	load(&b, 0);
-	assert_int_equal(b.budget.n, 0);
+	assert_string_equal(b.budget.boot_id, store.boot_id);
+	assert_int_equal(budget_count_hour(&b.budget, clock_boot_ns()), 1);
 	broker_done(&b);
 	free(budget);
 }
@@ -115,7 +115,7 @@ static void is_paused_when_it_cannot_read_its_state_or_budget(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
-		struct broker_state st = { .mode = AUTONOMY_SUGGEST, .audit_seq = 7 };
+		struct broker_state st = { .mode = AUTONOMY_SUGGEST };
 		static struct broker b;
 
 		assert_int_equal(store_save_state(&store, &st, NULL), 0);
@@ -123,7 +123,6 @@ static void is_paused_when_it_cannot_read_its_state_or_budget(void **state)
 			fd_write_atomic(store.exec_fd, names[i], "x", 1, 0600, false, NULL), 0);
 		load(&b, 1);
 		assert_int_equal(b.state.paused, 1);
-		assert_true(b.state.audit_seq >= 7);
 		broker_done(&b);
 		/* And so it stays when it is killed now. */
 		load(&b, 0);
@@ -263,20 +262,28 @@ static void keeps_audit_entries_until_each_is_acknowledged(void **state)
 	struct audit_entry entry = { 0 };
 
 	(void)state;
-	audit_queue_init(&q, &store, 41);
+	audit_queue_init(&q, &store);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(audit_queue_add(&q, &entry, NULL), 0);
-	assert_int_equal(entry.seq, 44);
-	audit_queue_ack(&q, 43);
-	audit_queue_ack(&q, 43);
+	assert_int_equal(entry.seq, 3);
+	audit_queue_ack(&q, 2);
+	audit_queue_ack(&q, 2);
 	audit_queue_ack(&q, 999);
 	/* The next process finds the rest, in order, and never names one twice. */
-	audit_queue_init(&again, &store, 0);
+	audit_queue_init(&again, &store);
 	assert_int_equal(again.n, 2);
-	assert_int_equal(again.seqs[0], 42);
-	assert_int_equal(again.seqs[1], 44);
+	assert_int_equal(again.seqs[0], 1);
+	assert_int_equal(again.seqs[1], 3);
 	assert_int_equal(audit_queue_add(&again, &entry, NULL), 0);
-	assert_int_equal(entry.seq, 45);
+	assert_int_equal(entry.seq, 4);
+	/* Also when none is left. */
+	audit_queue_ack(&again, 1);
+	audit_queue_ack(&again, 3);
+	audit_queue_ack(&again, 4);
+	audit_queue_init(&q, &store);
+	assert_int_equal(q.n, 0);
+	assert_int_equal(audit_queue_add(&q, &entry, NULL), 0);
+	assert_int_equal(entry.seq, 5);
 }
 
 static void counts_audit_entries_for_which_there_is_no_room(void **state)
@@ -285,7 +292,7 @@ static void counts_audit_entries_for_which_there_is_no_room(void **state)
 	struct audit_entry entry = { 0 };
 
 	(void)state;
-	audit_queue_init(&q, &store, 0);
+	audit_queue_init(&q, &store);
 	for (int i = 0; i < AUDIT_ENTRIES_MAX; i++)
 		assert_int_equal(audit_queue_add(&q, &entry, NULL), 0);
 	assert_int_equal(audit_queue_add(&q, &entry, NULL), -ENOSPC);
@@ -301,7 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(gives_back_attempts_budget_and_state),
-		TEST(forgets_the_budget_of_another_boot),
+		TEST(counts_what_was_done_before_a_reboot),
 		TEST(is_paused_when_it_cannot_read_its_state_or_budget),
 		TEST(sets_aside_what_it_cannot_read),
 		TEST(writes_a_step_once_with_the_mode_its_reader_needs),

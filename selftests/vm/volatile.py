@@ -58,5 +58,5 @@ FILES = [
     ("/run/aiops/faults/*.result", "all", "what a fault did is kept on purpose"),
     ("/var/lib/aiops/history.db*", "content", "the history grows"),
     ("/var/lib/aiops/audit/*", "all", "the audit grows and is rotated"),
-    ("/var/lib/aiops/state*", "content", "budgets and counters survive a restart"),
+    ("/var/lib/aiops-executor/*", "all", "mode, pause and budget survive a reboot"),
 ]

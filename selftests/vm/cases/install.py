@@ -6,7 +6,7 @@ import product
 TAGS = {"quick"}
 SUMMARY = "removed and purged, the packages leave no process, file, unit or socket behind"
 # Users and groups stay, as Debian's packages do: their numbers must not be given to others.
-PLACES = "/run/aiops /var/lib/aiops /usr/lib/aiops /usr/libexec/aiops* /lib/systemd/system/aiops*"
+PLACES = "/run/aiops /var/lib/aiops* /usr/lib/aiops /usr/libexec/aiops* /lib/systemd/system/aiops*"
 
 
 def run(vm):
