@@ -38,8 +38,8 @@ static const struct param_spec params[] = {
 	  .type = PARAM_TYPE_INTEGER,
 	  .min = 1,
 	  .max = 10000,
-	  .default_text = "10000",
-	  .help = "CPUWeight= of their unit; a service has 100" },
+	  .default_text = "2000",
+	  .help = "CPUWeight= of their unit; a service has 100, and at 10000 the bus starves" },
 	{ .name = NULL },
 };
 

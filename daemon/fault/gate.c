@@ -21,7 +21,7 @@ static int read_units(const struct yaml_doc *doc, const struct yaml_node *units,
 	for (const struct yaml_node *n = units->child; n; n = n->next) {
 		if (n->kind != YAML_KIND_SCALAR || !n->value[0])
 			return yaml_error(doc, n, -EINVAL, reterr, "expected a unit's name");
-		if (g->unit && fnmatch(n->value, g->unit, 0) == 0)
+		if (g->unit && fnmatch(n->value, g->unit, FNM_NOESCAPE) == 0)
 			g->is_allowed = true;
 	}
 	return 0;

@@ -112,8 +112,9 @@ static int refuse(struct fault *f, enum fault_state state, int code, const struc
 
 /* From here PID 1 ends us. A template cannot carry the duration, and EXTEND_TIMEOUT_USEC= is
  * forgotten at the next daemon-reload (which an action may well cause), so it is the watchdog that
- * carries it: told once and never fed, it survives a reload and a re-execution of PID 1. */
-static void arm(struct fault *f)
+ * carries it: told once and never fed, it survives a reload and a re-execution of PID 1. Where it was not
+ * told nothing is broken. By hand (there is no NOTIFY_SOCKET) there is nobody to tell. */
+static int arm(struct fault *f, struct err *reterr)
 {
 	uint64_t usec = (f->context.duration_ns + FAULT_GRACE_NS) / NS_PER_US;
 	int r;
@@ -123,8 +124,10 @@ static void arm(struct fault *f)
 	if (r > 0)
 		r = sd_notify_barrier(0, BARRIER_MAX_USEC);
 	if (r < 0)
-		log_line(LOG_WARNING, "tell systemd: %s, ignoring", strerror(-r));
+		return err_set(reterr, r, "tell systemd when to end fault '%s': %s", f->key,
+			       strerror(-r));
 	fault_enter(f, FAULT_STATE_ARMED);
+	return 0;
 }
 
 static void observe(struct fault *f)
@@ -274,7 +277,9 @@ int fault_run(struct fault *f, struct err *reterr)
 	if (r < 0)
 		return refuse(f, FAULT_STATE_REFUSED, r, reterr);
 	fault_enter(f, FAULT_STATE_PLANNED);
-	arm(f);
+	r = arm(f, reterr);
+	if (r < 0)
+		return refuse(f, FAULT_STATE_REFUSED, r, reterr);
 	r = inject(f, reterr);
 	if (r < 0)
 		return r;

@@ -282,6 +282,29 @@ static void refuses_what_the_host_does_not_allow(void **state)
 	refuse("x.service", "3", -EPERM, "stopped");
 }
 
+/* Who ends it then when we are killed? */
+static void breaks_nothing_that_systemd_was_not_told_of(void **state)
+{
+	char path[96] = "";
+
+	(void)state;
+	str_append(path, sizeof(path), "%s/nobody-listens", world.tree->path);
+	assert_int_equal(setenv("NOTIFY_SOCKET", path, 1), 0);
+	refuse("x.service", "3", -ENOENT, "tell systemd when to end fault");
+	assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
+}
+
+/* As systemd escapes a name; in a pattern a backslash is no escape of ours. */
+static void takes_an_escaped_name_by_its_letters(void **state)
+{
+	struct fault_permit g = { .unit = "a\\x2db.service" };
+	static const char text[] = "enabled: true\nunits: ['a\\x2d*.service']\n";
+
+	(void)state;
+	assert_int_equal(fault_permit_parse("a.yaml", text, strlen(text), &g, NULL), 0);
+	assert_true(g.is_allowed);
+}
+
 static void refuses_while_another_is_not_undone(void **state)
 {
 	(void)state;
@@ -503,6 +526,8 @@ int main(void)
 		T(injects_observes_and_proves_the_end),
 		T(refuses_what_is_not_asked_for_well),
 		T(refuses_what_the_host_does_not_allow),
+		T(breaks_nothing_that_systemd_was_not_told_of),
+		T(takes_an_escaped_name_by_its_letters),
 		T(refuses_while_another_is_not_undone),
 		T(refuses_while_another_is_active),
 		T(undoes_what_a_failed_injection_has_changed),
