@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "ctl/api.h"
+#include "model/record.h"
 
 int approval_fetch(const struct ctl *ctl, struct json_object **ret)
 {
@@ -117,4 +118,23 @@ int approval_decide(const struct ctl *ctl, int argc, char **argv, const char *de
 		return ctl_fail(ctl, CTL_USAGE, "say --yes", "nobody can be asked to confirm here");
 	return r == 0 ? ctl_fail(ctl, CTL_FAILED, NULL, "not confirmed: nothing was sent") :
 			send_decision(ctl, o, decision);
+}
+
+int approval_exit(struct json_object *attempt)
+{
+	int64_t error = json_int(attempt, "error");
+
+	switch (attempt_phase_from_string(json_text(attempt, "phase", ""))) {
+	case ATTEMPT_PHASE_DENIED:
+	case ATTEMPT_PHASE_WAITING:
+		return CTL_REFUSED;
+	case ATTEMPT_PHASE_UNKNOWN:
+		return CTL_UNVERIFIED;
+	case ATTEMPT_PHASE_FAILED:
+		if (json_object_get_boolean(json_member(attempt, "ran")))
+			return CTL_UNVERIFIED;
+		return error == -EPERM || error == -EACCES ? CTL_REFUSED : CTL_FAILED;
+	default:
+		return CTL_OK;
+	}
 }

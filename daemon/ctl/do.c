@@ -81,15 +81,6 @@ static struct json_object *request_body(const struct params *params)
 	return body;
 }
 
-static int exit_of_phase(const char *phase)
-{
-	if (str_equal(phase, "done") || str_equal(phase, "reverted"))
-		return CTL_OK;
-	if (str_equal(phase, "denied") || str_equal(phase, "waiting"))
-		return CTL_REFUSED;
-	return str_equal(phase, "failed") || str_equal(phase, "unknown") ? CTL_UNVERIFIED : CTL_OK;
-}
-
 static bool is_final(const char *phase)
 {
 	int p = attempt_phase_from_string(phase);
@@ -101,7 +92,7 @@ static bool is_final(const char *phase)
 static int report(const struct ctl *ctl, struct json_object *attempt)
 {
 	const char *phase = json_text(attempt, "phase", "?");
-	int code = exit_of_phase(phase);
+	int code = approval_exit(attempt);
 	char what[512] = "", clean[1024] = "";
 
 	if (ctl->json != JSON_MODE_OFF) {

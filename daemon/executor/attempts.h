@@ -31,6 +31,7 @@ struct entry {
 	uint32_t asked;     /* boolean: systemd was asked to start it; never asked twice */
 	uint32_t answered;  /* boolean: and it said yes */
 	uint32_t by_person; /* boolean */
+	uint32_t ran;       /* boolean: its step says that something was begun */
 	uint32_t resumed;   /* boolean: it was an earlier process of ours that asked */
 	uint32_t
 		revert_wanted; /* boolean: undo it as soon as it has ended, if that is not on record yet */

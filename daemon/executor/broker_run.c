@@ -213,6 +213,7 @@ static void take_result(struct broker *b, struct entry *e, const struct step_res
 		   e->op == STEP_OP_DRY_RUN ? "dry run: " :
 					      "",
 		   result->text);
+	e->ran = result->ran;
 	broker_end(b, e, result->phase, result->error, text);
 }
 

@@ -91,6 +91,7 @@ int executor_json_attempt(const struct entry *e, const struct broker *b, struct 
 
 	if (r == 0)
 		r = add_texts(o, texts, ELEMENTSOF(texts));
+	r = add_bool(o, "ran", e->ran != 0, r);
 	if (r == 0)
 		r = add_id(o, "incident_id", e->incident_id);
 	if (r == 0)

@@ -72,6 +72,7 @@ struct step_result {
 	char key[STR_HEX128_MAX];
 	enum attempt_phase phase; /* DONE, FAILED or UNKNOWN */
 	uint32_t reverted;        /* boolean: FAILED, and what had changed was put back */
+	uint32_t ran;             /* boolean: it got as far as APPLYING or REVERTING */
 	uint32_t settled;         /* boolean: written after the step was killed */
 	int32_t error;
 	char text[RECORD_TEXT_MAX];

@@ -74,7 +74,7 @@ int claim_take_over(struct step *s, struct err *reterr)
 	return 1;
 }
 
-int claim_write(const struct step *s, enum step_phase phase, struct err *reterr)
+int claim_write(struct step *s, enum step_phase phase, struct err *reterr)
 {
 	char line[40];
 	ssize_t n;
@@ -84,5 +84,6 @@ int claim_write(const struct step *s, enum step_phase phase, struct err *reterr)
 	if (n != (ssize_t)strlen(line))
 		return err_set(reterr, n < 0 ? -errno : -ENOSPC, "write phase '%s': %s",
 			       step_phase_to_string(phase), strerror(n < 0 ? errno : ENOSPC));
+	s->result.ran |= phase >= STEP_PHASE_APPLYING;
 	return 0;
 }

@@ -148,5 +148,6 @@ int step_settle(struct step *s, struct err *reterr)
 	if (r <= 0)
 		return r;
 	r = step_claim_read(s->steps_fd, s->key, &claim, reterr);
+	s->result.ran = r > 0 && claim.phase >= STEP_PHASE_APPLYING;
 	return r <= 0 ? r : settle_claimed(s, claim.phase, reterr);
 }

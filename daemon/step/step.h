@@ -54,7 +54,7 @@ int claim_create(struct step *s, struct err *reterr) _warn_unused_;
 /* Takes over the claim of a dead run. Returns 1; 0 if its process is alive or it is not a step's; -errno. */
 int claim_take_over(struct step *s, struct err *reterr) _warn_unused_;
 /* Puts a phase on record; what it announces must not begin if this fails. Returns 0; -errno. */
-int claim_write(const struct step *s, enum step_phase phase, struct err *reterr) _warn_unused_;
+int claim_write(struct step *s, enum step_phase phase, struct err *reterr) _warn_unused_;
 
 /* ledger.c: what was done since boot, root's own. Notes KEY. Returns 0; -EEXIST: KEY was noted before;
  * -EDQUOT: more than an honest executor would ask for; other -errno: then nothing may be done. */

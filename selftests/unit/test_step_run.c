@@ -256,9 +256,13 @@ static void does_nothing_in_a_dry_run(void **state)
 
 static void says_that_there_is_nothing_to_do(void **state)
 {
+	struct step_result result;
+
 	need_root();
 	host.check = 1;
-	assert_int_equal(run(*state, "test.add", STEP_OP_APPLY).phase, ATTEMPT_PHASE_DONE);
+	result = run(*state, "test.add", STEP_OP_APPLY);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
+	assert_int_equal(result.ran, 0);
 	assert_int_equal(host.n_applied, 0);
 }
 
@@ -289,6 +293,7 @@ static void undoes_what_failed_halfway(void **state)
 		result = run(*state, "test.add", STEP_OP_APPLY);
 		assert_int_equal(result.phase, cases[i].phase);
 		assert_int_equal(result.reverted, cases[i].reverted);
+		assert_int_equal(result.ran, 1);
 		assert_int_equal(has_undo(*state, KEY), cases[i].phase != ATTEMPT_PHASE_FAILED);
 		assert_int_equal(tree_teardown(state), 0);
 		assert_int_equal(setup(state), 0);
@@ -314,6 +319,7 @@ static void changes_nothing_without_an_undo_record(void **state)
 	host.snapshot = -EIO;
 	result = run(*state, "test.add", STEP_OP_APPLY);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
+	assert_int_equal(result.ran, 0);
 	assert_int_equal(host.n_applied, 0);
 	/* One of an earlier life of the same key: it was done before, whoever lost its claim. */
 	assert_int_equal(tree_teardown(state), 0);
@@ -569,6 +575,7 @@ static void settles_every_state_a_kill_can_leave(void **state)
 		assert_int_equal(call(*state, step_settle, &result), 1);
 		assert_int_equal(result.phase, cases[i].phase);
 		assert_int_equal(result.settled, 1);
+		assert_int_equal(result.ran, cases[i].claim && strstr(cases[i].claim, "applying "));
 		assert_int_equal(host.value, cases[i].value_after);
 		assert_int_equal(host.n_applied, 0);
 		/* A second settle, and a second run, find it settled. */
