@@ -11,7 +11,7 @@ RUN, DISK = "/run/aiops/exec", "/var/lib/aiops-executor"
 
 def run(vm):
     product.wait_ready(vm)
-    vm.run(["aiopsctl", "do", "unit.restart", product.TARGET, "--yes"], timeout_s=90)
+    vm.run(["aiopsctl", "do", "unit.restart", f"unit={product.TARGET}", "--yes"], timeout_s=90)
     vm.run("aiopsctl mode suggest && aiopsctl pause")
     vm.wait_for(lambda: vm.run(f"cmp {RUN}/state {DISK}/state && cmp {RUN}/budget {DISK}/budget",
                                check=False)[0] == 0, 10, "state and budget on the disk")
@@ -23,10 +23,11 @@ def run(vm):
     assert status["paused"] is True, status
     assert status["mode"] == "suggest", status
     assert status["budget"]["used_last_hour_count"] == 1, status
-    code, out, err = vm.run(["aiopsctl", "do", "unit.restart", product.TARGET, "--yes"],
+    code, out, err = vm.run(["aiopsctl", "do", "unit.restart", f"unit={product.TARGET}", "--yes"],
                             check=False)
     assert code and "paused" in out + err, (code, out, err)
+    assert code == 5, f"a refusal is exit code 5, not {code}"
     vm.run("aiopsctl resume")
-    code, out, err = vm.run(["aiopsctl", "do", "unit.restart", product.TARGET, "--yes"],
+    code, out, err = vm.run(["aiopsctl", "do", "unit.restart", f"unit={product.TARGET}", "--yes"],
                             check=False)
-    vm.note((out + err).strip())
+    assert code == 5 and "cools down" in out + err, (code, out, err)
