@@ -13,6 +13,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+const volatile __u32 host_pid_ns = 0; /* inode of the namespace that we watch from; 0: any counts */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, LIFECYCLE_RING_BYTES);
@@ -101,8 +103,11 @@ int BPF_PROG(lifecycle_exec, struct task_struct *task)
 	struct lifecycle_event e = {};
 	struct comm name = {};
 
-	/* Packages are root's. Anybody may give a program that name: it would hold up all repairs. */
+	/* Packages are root's. Anybody may give a program that name: it would hold up all repairs. A
+	 * container's packages are not the host's. */
 	if (task->cred->euid.val != 0)
+		return 0;
+	if (host_pid_ns && task->nsproxy->pid_ns_for_children->ns.inum != host_pid_ns)
 		return 0;
 	bpf_probe_read_kernel_str(name.name, sizeof(name.name), task->comm);
 	if (!bpf_map_lookup_elem(&package_managers, &name))

@@ -11,7 +11,7 @@
 enum lifecycle_kind {
 	LIFECYCLE_KIND_EXIT,     /* by a signal or with a code other than 0 */
 	LIFECYCLE_KIND_OOM,      /* chosen as the victim of the OOM killer */
-	LIFECYCLE_KIND_PACKAGES, /* exec of a package manager, anywhere */
+	LIFECYCLE_KIND_PACKAGES, /* exec of a package manager, but in a container */
 	_LIFECYCLE_KIND_MAX,
 };
 

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include <bpf/bpf.h>
@@ -112,6 +113,7 @@ static void remember_packager(struct state *s, pid_t pid, uint64_t told_ns)
 	uid_t euid = 0;
 
 	if (procfs_read_task(s->proc_fd, pid, &task) < 0 || !is_packager(task.comm) ||
+	    procfs_is_in_container(s->proc_fd, pid) ||
 	    procfs_read_euid(s->proc_fd, pid, &euid) < 0 || euid != 0)
 		return;
 	for (size_t i = 0; i < PACKAGERS_MAX; i++)
@@ -144,6 +146,9 @@ static int on_event(void *userdata, void *data, size_t size)
 	if (size < sizeof(*e))
 		return 0;
 	if (e->kind == LIFECYCLE_KIND_PACKAGES) {
+		/* One that is gone already was in our PID namespace. */
+		if (procfs_is_in_container(s->proc_fd, (pid_t)e->pid))
+			return 0;
 		probe_emit(s->c, &signals[SIGNAL_PACKAGES], "", e->t_ns, e->pid);
 		remember_packager(s, (pid_t)e->pid, e->t_ns);
 	} else {
@@ -258,6 +263,7 @@ static void stop(void *state)
 static int load(struct state *s, struct err *reterr)
 {
 	uint32_t one = 1;
+	struct stat st;
 	int r;
 
 	s->bpf = lifecycle_bpf__open();
@@ -270,6 +276,8 @@ static int load(struct state *s, struct err *reterr)
 					r == BPFLOAD_PARAM_POINTER);
 	(void)bpf_program__set_autoload(s->bpf->progs.lifecycle_oom_pid,
 					r == BPFLOAD_PARAM_INTEGER);
+	if (fstatat(s->proc_fd, "self/ns/pid", &st, 0) == 0)
+		s->bpf->rodata->host_pid_ns = (uint32_t)st.st_ino;
 	r = lifecycle_bpf__load(s->bpf);
 	if (r < 0)
 		return bpfload_error(r, "load", "lifecycle", reterr);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -84,6 +85,38 @@ int cgroup_unit_from_path(const char *path, char ret[static ENTITY_NAME_MAX])
 		path += *path == '/';
 	}
 	return found ? 0 : -ENXIO;
+}
+
+bool cgroup_is_container(const char *path)
+{
+	static const char *const patterns[] = {
+		"machine.slice",
+		"machine-*.s*",
+		"systemd-nspawn@*.service", /* machined, libvirt */
+		"docker-*.scope",
+		"docker",
+		"nerdctl-*.scope",
+		"libpod*",
+		"lxc",
+		"lxc.payload*",
+		"kubepods*",
+		"crio-*.scope",
+		"cri-containerd-*.scope",
+	};
+	char name[NAME_MAX + 1] = "";
+
+	while (*path) {
+		size_t n = strcspn(path, "/");
+
+		name[0] = '\0';
+		str_append(name, n < sizeof(name) ? n + 1 : sizeof(name), "%s", path);
+		for (size_t i = 0; i < ELEMENTSOF(patterns); i++)
+			if (fnmatch(patterns[i], name, FNM_NOESCAPE) == 0)
+				return true;
+		path += n;
+		path += *path == '/';
+	}
+	return false;
 }
 
 int cgroup_default_path(const char *unit, char ret[static CGROUP_PATH_MAX])

@@ -30,6 +30,10 @@ int cgroup_open(int cgroup_fd, const char *path, uint64_t *ret_id) _warn_unused_
  * Source: systemd src/basic/cgroup-util.c, cg_path_decode_unit(). */
 int cgroup_unit_from_path(const char *path, char ret[static ENTITY_NAME_MAX]) _warn_unused_;
 
+/* Is this, or is it below, the cgroup of a container or a virtual machine, by the names that systemd-nspawn,
+ * Docker, Podman, LXC and Kubernetes give them? What root does in there is not done to this host. */
+bool cgroup_is_container(const char *path);
+
 /* Where systemd puts a service whose slice nobody set: "system.slice/NAME", and for an instance
  * "system.slice/system-TEMPLATE.slice/NAME". Returns 0; -ENAMETOOLONG. */
 int cgroup_default_path(const char *unit, char ret[static CGROUP_PATH_MAX]) _warn_unused_;

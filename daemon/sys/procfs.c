@@ -156,13 +156,14 @@ int procfs_read_euid(int proc_fd, pid_t pid, uid_t *ret)
 	return 0;
 }
 
-int procfs_read_unit(int proc_fd, pid_t pid, char ret[static ENTITY_NAME_MAX])
+/* The path of the v2 line of /proc/PID/cgroup, within buf. Returns 0; -ESRCH; -ENXIO; -errno. */
+static int read_cgroup(int proc_fd, pid_t pid, char *buf, size_t size, char **ret)
 {
-	char path[32] = "", buf[4096] = "", *line;
+	char path[32] = "", *line;
 	ssize_t n;
 
 	str_append(path, sizeof(path), "%d/cgroup", pid);
-	n = fd_read_file(proc_fd, path, buf, sizeof(buf));
+	n = fd_read_file(proc_fd, path, buf, size);
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
 	line = strncmp(buf, "0::", 3) == 0 ? buf : strstr(buf, "\n0::");
@@ -170,7 +171,39 @@ int procfs_read_unit(int proc_fd, pid_t pid, char ret[static ENTITY_NAME_MAX])
 		return -ENXIO;
 	line = strstr(line, "::") + 2;
 	line[strcspn(line, "\n")] = '\0';
-	return cgroup_unit_from_path(line, ret);
+	*ret = line;
+	return 0;
+}
+
+int procfs_read_unit(int proc_fd, pid_t pid, char ret[static ENTITY_NAME_MAX])
+{
+	char buf[4096] = "", *line = NULL;
+	int r = read_cgroup(proc_fd, pid, buf, sizeof(buf), &line);
+
+	return r < 0 ? r : cgroup_unit_from_path(line, ret);
+}
+
+/* "NSpid:" has one number for each PID namespace, ours first. */
+static bool is_in_pid_namespace(int proc_fd, pid_t pid)
+{
+	char path[32] = "", buf[4096] = "";
+	unsigned outer = 0, inner = 0;
+	const char *line;
+
+	str_append(path, sizeof(path), "%d/status", pid);
+	if (fd_read_file(proc_fd, path, buf, sizeof(buf)) < 0)
+		return false;
+	line = strstr(buf, "\nNSpid:\t");
+	return line && sscanf(line, "\nNSpid:%u%*[\t]%u", &outer, &inner) == 2;
+}
+
+bool procfs_is_in_container(int proc_fd, pid_t pid)
+{
+	char buf[4096] = "", *line = NULL;
+
+	return is_in_pid_namespace(proc_fd, pid) ||
+	       (read_cgroup(proc_fd, pid, buf, sizeof(buf), &line) == 0 &&
+		cgroup_is_container(line));
 }
 
 /* Octal escapes of mountinfo: \040 for a space. */

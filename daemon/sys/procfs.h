@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -45,6 +46,10 @@ int procfs_read_euid(int proc_fd, pid_t pid, uid_t *ret) _warn_unused_;
 
 /* The unit a process belongs to, from /proc/PID/cgroup (the v2 line). Returns 0; -ESRCH; -ENXIO. */
 int procfs_read_unit(int proc_fd, pid_t pid, char ret[static ENTITY_NAME_MAX]) _warn_unused_;
+
+/* Is it in a container: in a PID namespace of its own, or by the name of its cgroup? false for a process that
+ * is gone. */
+bool procfs_is_in_container(int proc_fd, pid_t pid);
 
 /* Local, writable file systems on block devices: those whose statvfs(3) answers from memory and so
  * never waits for a server. */

@@ -90,6 +90,39 @@ static void names_the_unit_of_a_path(void **state)
 	assert_int_equal(cgroup_unit_from_path("/docker/abcdef", unit), -ENXIO);
 }
 
+static void knows_containers_by_the_names_that_are_given_to_them(void **state)
+{
+	static const char *const containers[] = {
+		"/machine.slice/machine-deb.scope",
+		"/machine.slice/systemd-nspawn@deb.service/payload/system.slice/apt.service",
+		"/system.slice/docker-0123abcd.scope/init",
+		"/docker/0123abcd",
+		"/machine.slice/libpod-0123abcd.scope/container",
+		"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-01.scope",
+		"/kubepods.slice/kubepods-burstable.slice/x/cri-containerd-01.scope",
+		"/lxc.payload.web/system.slice/apt-daily.service",
+		"/system.slice/machine-qemu.slice/x.scope",
+	};
+	static const char *const host[] = {
+		"/",
+		"/init.scope",
+		"/system.slice/apt-daily-upgrade.service",
+		"/system.slice/docker.service",
+		"/system.slice/docker-registry.service",
+		"/system.slice/lxcfs.service",
+		"/user.slice/user-0.slice/session-3.scope",
+		"/system.slice/machined-kubepods.service",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(containers); i++)
+		if (!cgroup_is_container(containers[i]))
+			fail_msg("'%s' is not taken for a container's", containers[i]);
+	for (size_t i = 0; i < ELEMENTSOF(host); i++)
+		if (cgroup_is_container(host[i]))
+			fail_msg("'%s' is taken for a container's", host[i]);
+}
+
 static void knows_where_systemd_puts_a_unit(void **state)
 {
 	char path[CGROUP_PATH_MAX] = "";
@@ -301,6 +334,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_id_of_a_cgroup_is_the_inode_of_its_directory,
 						tree_setup, tree_teardown),
 		cmocka_unit_test(names_the_unit_of_a_path),
+		cmocka_unit_test(knows_containers_by_the_names_that_are_given_to_them),
 		cmocka_unit_test(knows_where_systemd_puts_a_unit),
 		cmocka_unit_test_setup_teardown(reads_numbers_and_keys, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(refuses_a_number_that_is_none, tree_setup,

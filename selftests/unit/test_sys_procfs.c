@@ -118,6 +118,23 @@ static void reads_the_effective_user_and_not_what_a_name_claims(void **state)
 	assert_int_equal(procfs_read_euid(t->fd, 10, &euid), -ESRCH);
 }
 
+static void knows_a_process_of_a_container(void **state)
+{
+	const struct tree *t = *state;
+
+	tree_write(t, "7/status", "Name:\tapt\nPid:\t7\nNSpid:\t7\nVmPeak:\t100 kB\n");
+	tree_write(t, "7/cgroup", "0::/system.slice/apt-daily.service\n");
+	assert_false(procfs_is_in_container(t->fd, 7));
+	tree_write(t, "8/status", "Name:\tapt\nNSpid:\t8\t3\nVmPeak:\t100 kB\n");
+	tree_write(t, "8/cgroup", "0::/system.slice/x.service\n");
+	assert_true(procfs_is_in_container(t->fd, 8));
+	/* In the host's PID namespace: docker run --pid=host. */
+	tree_write(t, "9/status", "Name:\tapt\nNSpid:\t9\n");
+	tree_write(t, "9/cgroup", "0::/system.slice/docker-01ab.scope\n");
+	assert_true(procfs_is_in_container(t->fd, 9));
+	assert_false(procfs_is_in_container(t->fd, 10));
+}
+
 static void lists_local_writable_file_systems_only(void **state)
 {
 	const struct tree *t = *state;
@@ -153,6 +170,8 @@ int main(void)
 						tree_teardown),
 		cmocka_unit_test_setup_teardown(reads_the_effective_user_and_not_what_a_name_claims,
 						tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(knows_a_process_of_a_container, tree_setup,
+						tree_teardown),
 		cmocka_unit_test_setup_teardown(lists_local_writable_file_systems_only, tree_setup,
 						tree_teardown),
 	};
