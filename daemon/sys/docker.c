@@ -205,11 +205,32 @@ static int format_unix_time(const char *s, char *buf, size_t size, struct err *r
 	return 0;
 }
 
-int docker_was_stopped(const struct docker *d, const struct docker_facts *f, struct err *reterr)
+#define QUOTED(word) "%%22" word "%%22"
+
+/* events: what goes between the brackets of a filter. Returns 1 if there was one; 0; -errno. */
+static int find_event(const struct docker *d, const char *id, const char *since, const char *events,
+		      struct err *reterr)
 {
 	_cleanup_(http_answer_done) struct http_answer a = { 0 };
-	char path[URL_MAX] = "", since[64];
 	uint64_t now_us = clock_wall_us();
+	char path[URL_MAX] = "";
+	int r;
+
+	str_append(
+		path, sizeof(path),
+		"/events?since=%s&until=%" PRIu64 ".%06" PRIu64
+		"&filters=%%7B" QUOTED("type") "%%3A%%5B" QUOTED("container") "%%5D%%2C" QUOTED(
+			"container") "%%3A%%5B" QUOTED("%s") "%%5D%%2C" QUOTED("event") "%%3A%%5B%s%%5D%%7D",
+		since, now_us / US_PER_S, now_us % US_PER_S, id, events);
+	r = get(d, path, NULL, &a, reterr);
+	if (r == 0)
+		r = docker_parse_events(a.body, a.size, reterr);
+	return r < 0 ? err_wrap(reterr, r, "ask Docker") : r;
+}
+
+int docker_was_stopped(const struct docker *d, const struct docker_facts *f, struct err *reterr)
+{
+	char since[64];
 	int r;
 
 	if (str_equal(f->started_at, NOT_STARTED))
@@ -217,16 +238,17 @@ int docker_was_stopped(const struct docker *d, const struct docker_facts *f, str
 	r = format_unix_time(f->started_at, since, sizeof(since), reterr);
 	if (r < 0)
 		return err_wrap(reterr, r, "ask Docker: read when it started");
-	str_append(path, sizeof(path),
-		   "/events?since=%s&until=%" PRIu64 ".%06" PRIu64
-		   "&filters=%%7B%%22type%%22%%3A%%5B%%22container%%22%%5D%%2C"
-		   "%%22container%%22%%3A%%5B%%22%s%%22%%5D%%2C"
-		   "%%22event%%22%%3A%%5B%%22stop%%22%%2C%%22kill%%22%%5D%%7D",
-		   since, now_us / US_PER_S, now_us % US_PER_S, f->id);
-	r = get(d, path, NULL, &a, reterr);
-	if (r == 0)
-		r = docker_parse_events(a.body, a.size, reterr);
-	return r < 0 ? err_wrap(reterr, r, "ask Docker") : r;
+	return find_event(d, f->id, since, "%22stop%22%2C%22kill%22", reterr);
+}
+
+int docker_was_unpaused(const struct docker *d, const char *id, uint64_t since_wall_us,
+			struct err *reterr)
+{
+	char since[64] = "";
+
+	str_append(since, sizeof(since), "%" PRIu64 ".%06" PRIu64, since_wall_us / US_PER_S,
+		   since_wall_us % US_PER_S);
+	return find_event(d, id, since, "%22unpause%22", reterr);
 }
 
 /* ---- acting ---- */

@@ -27,6 +27,11 @@
 #define DOCKER_LABELS_MAX 32
 #define DOCKER_LABEL_MAX  128 /* bytes; a longer one is left out */
 
+#define DOCKER_MEMORY_MIN (INT64_C(6) << 20) /* Docker: "Minimum memory limit allowed is 6MB" */
+/* Docker takes no limit of memory away again (0 means unchanged), but the kernel takes this for none: its
+ * PAGE_COUNTER_MAX in bytes. */
+#define DOCKER_MEMORY_NONE (INT64_MAX / 4096 * 4096)
+
 enum docker_state {
 	DOCKER_STATE_CREATED,
 	DOCKER_STATE_RUNNING,
@@ -50,7 +55,7 @@ LOOKUP_DECLARE(docker_health, enum docker_health);
 
 /* As Docker keeps them (HostConfig). 0: none is set, and in an update: leave as it is. */
 struct docker_limits {
-	int64_t memory_bytes;
+	int64_t memory_bytes;      /* at least DOCKER_MEMORY_MIN */
 	int64_t memory_swap_bytes; /* memory and swap together; -1: no limit of swap */
 	int64_t nano_cpus;         /* 1000000000 is one CPU; excludes cpu_quota_us */
 	int64_t cpu_quota_us;      /* of each cpu_period_us; -1: no limit */
@@ -87,6 +92,8 @@ struct docker_listed {
 struct docker_usage {
 	uint64_t memory_bytes; /* without the file cache that the kernel would give up first */
 	uint64_t pids;
+	/* What the kernel allows it; 0: no limit. */
+	uint64_t memory_max_bytes, pids_max;
 };
 
 enum docker_verb {
@@ -137,6 +144,10 @@ int docker_read_usage(const struct docker *d, const char *id, struct docker_usag
 int docker_was_stopped(const struct docker *d, const struct docker_facts *f,
 		       struct err *reterr) _warn_unused_;
 
+/* Was it told to go on since then (microseconds since the epoch)? Returns as above. */
+int docker_was_unpaused(const struct docker *d, const char *id, uint64_t since_wall_us,
+			struct err *reterr) _warn_unused_;
+
 /* Does it and waits until Docker says so. limits: for UPDATE only. Returns 0, also where it was so
  * already; -ENOENT: removed; -EBUSY: its state does not allow it; -EINVAL: Docker refuses the numbers;
  * -EINPROGRESS: asked for, and no answer came; -EIO: Docker could not; other -errno: not asked for. */
@@ -158,7 +169,8 @@ int docker_parse_facts(const char *text, size_t length, struct docker_facts *ret
 		       struct err *reterr) _warn_unused_;
 int docker_parse_usage(const char *text, size_t length, struct docker_usage *ret,
 		       struct err *reterr) _warn_unused_;
-/* A line of JSON for each event. Returns 1 if one of them ends a container; 0; -EBADMSG. */
+/* A line of JSON for each event: of what was asked for. Returns 1 if one of them ends a container or lets
+ * it go on; 0; -EBADMSG. */
 int docker_parse_events(const char *text, size_t length, struct err *reterr) _warn_unused_;
 /* The reason in an answer that is none ({"message": ...} or a line of text), cleaned. Returns buf. */
 const char *docker_parse_message(const char *text, size_t length, char *buf, size_t size);

@@ -392,12 +392,18 @@ static int64_t read_cache(struct json_object *memory)
 	return 0;
 }
 
+/* A limit that is as large as the kernel counts, or as the host has memory, is told as 0: none. */
+static uint64_t number_of(int64_t most)
+{
+	return most >= DOCKER_MEMORY_NONE || most < 0 ? 0 : (uint64_t)most;
+}
+
 int docker_parse_usage(const char *text, size_t length, struct docker_usage *ret,
 		       struct err *reterr)
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	struct json_object *memory = NULL, *pids = NULL;
-	int64_t used = 0, n_pids = 0, cache = 0;
+	int64_t used = 0, memory_max = 0, n_pids = 0, pids_max = 0, cache = 0;
 	int r = json_parse_answer(text, length, DOCKER_ANSWER_MAX, &o, reterr);
 
 	if (r == 0)
@@ -405,23 +411,31 @@ int docker_parse_usage(const char *text, size_t length, struct docker_usage *ret
 	if (r == 0)
 		r = get_number(memory, "usage", &used, reterr);
 	if (r == 0)
+		r = get_number(memory, "limit", &memory_max, reterr);
+	if (r == 0)
 		r = get_object(o, "pids_stats", &pids, reterr);
 	if (r == 0)
 		r = get_number(pids, "current", &n_pids, reterr);
+	if (r == 0)
+		r = get_number(pids, "limit", &pids_max, reterr);
 	if (r == 0 && (used < 0 || n_pids < 0))
 		r = err_set(reterr, -EBADMSG, "a number is negative");
 	if (r < 0)
 		return err_wrap(reterr, r, "read what a container uses");
 	cache = read_cache(memory);
-	ret->memory_bytes = (uint64_t)(cache > 0 && cache < used ? used - cache : used);
-	ret->pids = (uint64_t)n_pids;
+	*ret = (struct docker_usage){
+		.memory_bytes = (uint64_t)(cache > 0 && cache < used ? used - cache : used),
+		.pids = (uint64_t)n_pids,
+		.memory_max_bytes = number_of(memory_max),
+		.pids_max = number_of(pids_max),
+	};
 	return 0;
 }
 
 /* ---- events ---- */
 
-/* "stop", and "kill" by one of SIGINT, SIGQUIT, SIGKILL, SIGTERM: others (SIGHUP) end nothing. */
-static bool ends_container(struct json_object *event)
+/* "stop", "unpause", and "kill" by one of SIGINT, SIGQUIT, SIGKILL, SIGTERM: others (SIGHUP) end nothing. */
+static bool is_telling(struct json_object *event)
 {
 	static const char *const signals[] = { "2", "3", "9", "15" };
 	struct json_object *actor = NULL, *attributes = NULL;
@@ -429,7 +443,7 @@ static bool ends_container(struct json_object *event)
 
 	if (json_get_string(event, "Action", &action, NULL) < 0)
 		return false;
-	if (str_equal(action, "stop"))
+	if (str_equal(action, "stop") || str_equal(action, "unpause"))
 		return true;
 	if (!str_equal(action, "kill") || get_object(event, "Actor", &actor, NULL) < 0 ||
 	    get_object(actor, "Attributes", &attributes, NULL) < 0 ||
@@ -452,7 +466,7 @@ int docker_parse_events(const char *text, size_t length, struct err *reterr)
 
 		if (n > 0 && json_parse_answer(line, n, DOCKER_ANSWER_MAX, &o, reterr) < 0)
 			return err_wrap(reterr, bad_answer(reterr), "read its events");
-		any = any || (n > 0 && ends_container(o));
+		any = any || (n > 0 && is_telling(o));
 		line += n + 1;
 	}
 	return any;

@@ -6,39 +6,69 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "model/action_info.h"
 #include "model/step.h"
 
 /* For the kill sweep: writes the records that the executor would, and reads what steps leave.
  *
- *   steprecord write DIR KEY ACTION
+ *   steprecord write DIR KEY ACTION                               on dummy.service
+ *   steprecord ask|dry-run|person DIR KEY ACTION NAME=VALUE...    one of ours
  *   steprecord revert DIR KEY TARGET
  *   steprecord result DIR KEY      prints "PHASE REVERTED SETTLED TEXT" */
 
-static int write_record(int steps_fd, const char *verb, const char *key, const char *what)
+/* "NAME=VALUE" of argv, by the specs of the action. */
+static int parse_params(struct step_record *record, char **argv, int n, struct err *reterr)
+{
+	struct param_text texts[PARAMS_MAX] = { 0 };
+	const struct action_info *a = action_table;
+
+	while (a->name && !str_equal(a->name, record->action))
+		a++;
+	if (!a->name || n > PARAMS_MAX)
+		return err_set(reterr, -EINVAL, "no action '%s'", record->action);
+	for (int i = 0; i < n; i++) {
+		texts[i].name = strsep(&argv[i], "=");
+		texts[i].value = argv[i] ? argv[i] : "";
+	}
+	return params_parse(a->params, texts, (size_t)n, &record->params, reterr);
+}
+
+static void fill_dummy(struct step_record *record)
+{
+	record->params.n = 1;
+	record->params.v[0].type = PARAM_TYPE_UNIT;
+	(void)str_copy(record->params.v[0].name, PARAM_NAME_MAX, "unit");
+	(void)str_copy(record->params.v[0].text, PARAM_TEXT_MAX, "dummy.service");
+}
+
+/* argv: KEY, then ACTION or TARGET, then parameters. */
+static int write_record(int steps_fd, const char *verb, char **argv, int argc)
 {
 	struct step_record record;
 	struct err err = { 0 };
 	int r;
 
 	memset(&record, 0, sizeof(record));
-	record.op = str_equal(verb, "revert") ? STEP_OP_REVERT : STEP_OP_APPLY;
+	record.op = str_equal(verb, "revert")  ? STEP_OP_REVERT :
+		    str_equal(verb, "dry-run") ? STEP_OP_DRY_RUN :
+						 STEP_OP_APPLY;
+	record.by_person = str_equal(verb, "person");
 	record.not_after_ns = clock_boot_ns() + 60 * NS_PER_S;
-	(void)str_copy(record.key, sizeof(record.key), key);
+	(void)str_copy(record.key, sizeof(record.key), argv[0]);
 	(void)str_copy(record.actor, sizeof(record.actor), "agent");
+	if (record.op == STEP_OP_REVERT)
+		(void)str_copy(record.target_key, sizeof(record.target_key), argv[1]);
+	else
+		(void)str_copy(record.action, sizeof(record.action), argv[1]);
 	r = step_boot_id(record.boot_id, &err);
-	if (record.op == STEP_OP_REVERT) {
-		(void)str_copy(record.target_key, sizeof(record.target_key), what);
-	} else {
-		(void)str_copy(record.action, sizeof(record.action), what);
-		record.params.n = 1;
-		record.params.v[0].type = PARAM_TYPE_UNIT;
-		(void)str_copy(record.params.v[0].name, PARAM_NAME_MAX, "unit");
-		(void)str_copy(record.params.v[0].text, PARAM_TEXT_MAX, "dummy.service");
-	}
+	if (str_equal(verb, "write"))
+		fill_dummy(&record);
+	else if (r == 0 && record.op != STEP_OP_REVERT)
+		r = parse_params(&record, argv + 2, argc - 2, &err);
 	if (r == 0)
 		r = sealed_close(&record, sizeof(record), STEP_KIND_RECORD, STEP_VERSION);
 	if (r == 0)
-		r = fd_write_exclusive(steps_fd, key, &record, sizeof(record), 0640, &err);
+		r = fd_write_exclusive(steps_fd, argv[0], &record, sizeof(record), 0640, &err);
 	if (r < 0)
 		(void)fprintf(stderr, "steprecord: %s\n", err_text(&err));
 	return r < 0;
@@ -65,8 +95,8 @@ int main(int argc, char **argv)
 
 	if (fd >= 0 && argc == 4 && str_equal(argv[1], "result"))
 		return print_result(fd, argv[3]);
-	if (fd >= 0 && argc == 5)
-		return write_record(fd, argv[1], argv[3], argv[4]);
+	if (fd >= 0 && argc >= 5)
+		return write_record(fd, argv[1], argv + 3, argc - 3);
 	(void)fputs("steprecord: bad arguments\n", stderr);
 	return 2;
 }
