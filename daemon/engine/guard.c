@@ -70,16 +70,17 @@ static bool wants_it_so(const struct evidence *status, struct guard *ret)
 {
 	const char *active = text_of(status, "unit.active_state");
 	const char *freezer = text_of(status, "unit.freezer_state");
+	const char *stopped_by = text_of(status, "unit.stopped_by");
 
 	if (is_one_of("masked", text_of(status, "unit.load_state"),
 		      text_of(status, "unit.unit_file_state")))
 		*ret = guard_make(GUARD_LEAVE, "masked", 0,
 				  "it is masked, so it is meant to be off");
-	else if (str_equal(active, "inactive") &&
+	else if (str_equal(active, "inactive") && !str_equal(stopped_by, "itself") &&
 		 is_one_of(text_of(status, "unit.result"), "success", ""))
 		*ret = guard_make(GUARD_LEAVE, "admin-stopped", 0,
 				  "it was stopped in order, so somebody wants it stopped");
-	else if (str_equal(text_of(status, "unit.stopped_by"), "admin"))
+	else if (str_equal(stopped_by, "admin"))
 		*ret = guard_make(GUARD_LEAVE, "admin-stopped", 0, "an administrator stopped it");
 	else if (is_one_of(freezer, "frozen", "freezing"))
 		*ret = guard_make(GUARD_LEAVE, "admin-frozen", 0,

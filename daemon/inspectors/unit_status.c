@@ -26,7 +26,8 @@ static const struct signal_spec facts[] = {
 	FACT("unit.freezer_state", "running, or frozen by an administrator"),
 	FACT("unit.job_pending", "yes while systemd has a job for it"),
 	FACT("unit.since_ms", "how long it has been in this state"),
-	FACT("unit.stopped_by", "admin if it ended well after having been active"),
+	FACT("unit.stopped_by",
+	     "admin, or itself if its main process ended well unasked; empty: neither"),
 	{ .name = NULL },
 };
 
@@ -78,7 +79,9 @@ static void fill(struct evidence *e, const char *unit, const struct unit_status 
 	(void)evidence_add_text(e, "unit.job_pending", s->job_id ? "yes" : "no");
 	(void)evidence_add_number(e, "unit.since_ms", age_ms(s->state_change_mono_us));
 	(void)evidence_add_text(e, "unit.stopped_by",
-				unit_status_is_stopped_by_admin(s) ? "admin" : "");
+				unit_status_has_ended_itself(s)    ? "itself" :
+				unit_status_is_stopped_by_admin(s) ? "admin" :
+								     "");
 	if (s->job_id)
 		str_append(e->text, sizeof(e->text), ", a job is pending");
 }

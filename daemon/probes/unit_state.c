@@ -7,7 +7,7 @@
 #include "sys/unitbus.h"
 #include "sys/watch.h"
 
-enum { SIGNAL_ACTIVE, SIGNAL_FAILED, SIGNAL_RESTARTS };
+enum { SIGNAL_ACTIVE, SIGNAL_FAILED, SIGNAL_RESTARTS, SIGNAL_ENDED };
 
 static const struct signal_spec signals[] = {
 	[SIGNAL_ACTIVE] = { "unit.active_bool", ENTITY_KIND_UNIT, SOURCE_SYSTEMD, PROVENANCE_SYSTEM,
@@ -17,6 +17,8 @@ static const struct signal_spec signals[] = {
 	[SIGNAL_RESTARTS] = { "unit.restarts_count", ENTITY_KIND_UNIT, SOURCE_SYSTEMD,
 			      PROVENANCE_SYSTEM,
 			      "automatic restarts by the unit's own Restart= since it was started" },
+	[SIGNAL_ENDED] = { "unit.ended_bool", ENTITY_KIND_UNIT, SOURCE_SYSTEMD, PROVENANCE_SYSTEM,
+			   "1 while it is down because its main process ended well, unasked" },
 	{ .name = NULL },
 };
 
@@ -30,6 +32,8 @@ static void emit_unit(const struct probe_context *c, const struct watch_unit *u,
 	probe_emit(c, &signals[SIGNAL_ACTIVE], u->name, now_ns, unit_status_is_active(&u->status));
 	probe_emit(c, &signals[SIGNAL_FAILED], u->name, now_ns, unit_status_is_failed(&u->status));
 	probe_emit(c, &signals[SIGNAL_RESTARTS], u->name, now_ns, u->status.n_restarts);
+	probe_emit(c, &signals[SIGNAL_ENDED], u->name, now_ns,
+		   unit_status_has_ended_itself(&u->status));
 }
 
 static void on_unit(void *userdata, const char *unit, const struct unit_status *status)

@@ -36,12 +36,19 @@ struct unit_status {
 	uint32_t job_id; /* 0: no job pending */
 	/* CLOCK_MONOTONIC, as systemd stamps them; 0: never */
 	uint64_t state_change_mono_us, active_enter_mono_us, active_exit_mono_us;
+	uint64_t main_exit_mono_us; /* its main process ended */
+	char type[24];              /* simple, exec, notify, forking, oneshot, ... */
+	uint32_t n_triggers;        /* sockets, timers and paths that start it */
 };
 
 /* What the unit is, from the names systemd gives. */
 bool unit_status_is_active(const struct unit_status *s); /* active or reloading */
 bool unit_status_is_failed(const struct unit_status *s);
-/* Inactive after having been active, with nothing wrong: somebody stopped it. */
+/* Inactive because its main process ended well while nobody stopped it: a daemon without Restart= that
+ * nothing starts again. When systemd stops a unit it leaves "active" first and the process ends then; here
+ * it is the other way round. Source: systemd src/core/service.c, service_sigchld_event(). */
+bool unit_status_has_ended_itself(const struct unit_status *s);
+/* Inactive after having been active, with nothing wrong and not by itself: somebody stopped it. */
 bool unit_status_is_stopped_by_admin(const struct unit_status *s);
 
 /* Takes what it knows out of a message that stands at an a{sv}. Returns the number of values taken;

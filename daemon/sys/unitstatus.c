@@ -5,7 +5,7 @@
 
 #include "sys/unitbus.h"
 
-enum property_type { TYPE_STRING, TYPE_I32, TYPE_U32, TYPE_U64, TYPE_ID, TYPE_JOB };
+enum property_type { TYPE_STRING, TYPE_I32, TYPE_U32, TYPE_U64, TYPE_ID, TYPE_JOB, TYPE_COUNT };
 
 struct property {
 	const char *name;
@@ -37,6 +37,9 @@ static const struct property properties[] = {
 	PROPERTY("StateChangeTimestampMonotonic", TYPE_U64, state_change_mono_us),
 	PROPERTY("ActiveEnterTimestampMonotonic", TYPE_U64, active_enter_mono_us),
 	PROPERTY("ActiveExitTimestampMonotonic", TYPE_U64, active_exit_mono_us),
+	PROPERTY("ExecMainExitTimestampMonotonic", TYPE_U64, main_exit_mono_us),
+	PROPERTY("Type", TYPE_STRING, type),
+	PROPERTY("TriggeredBy", TYPE_COUNT, n_triggers),
 };
 
 bool unit_status_is_active(const struct unit_status *s)
@@ -49,10 +52,33 @@ bool unit_status_is_failed(const struct unit_status *s)
 	return str_equal(s->active_state, "failed");
 }
 
-bool unit_status_is_stopped_by_admin(const struct unit_status *s)
+static bool has_ended_well(const struct unit_status *s)
 {
 	return str_equal(s->active_state, "inactive") && str_equal(s->result, "success") &&
 	       s->active_exit_mono_us > 0;
+}
+
+/* A oneshot is meant to end, and what the bus, a socket or a timer starts may end when it is idle. */
+static bool is_meant_to_stay(const struct unit_status *s)
+{
+	static const char *const types[] = { "simple", "exec", "notify", "notify-reload",
+					     "forking" };
+
+	for (size_t i = 0; i < ELEMENTSOF(types); i++)
+		if (str_equal(s->type, types[i]))
+			return str_equal(s->restart, "no") && s->n_triggers == 0;
+	return false;
+}
+
+bool unit_status_has_ended_itself(const struct unit_status *s)
+{
+	return has_ended_well(s) && is_meant_to_stay(s) && s->main_exit_mono_us > 0 &&
+	       s->main_exit_mono_us <= s->active_exit_mono_us;
+}
+
+bool unit_status_is_stopped_by_admin(const struct unit_status *s)
+{
+	return has_ended_well(s) && !unit_status_has_ended_itself(s);
 }
 
 static const struct property *find_property(const char *name)
@@ -97,6 +123,21 @@ static int read_job(sd_bus_message *m, uint32_t *ret_id)
 	return sd_bus_message_read(m, "v", "(uo)", ret_id, &path);
 }
 
+static int read_count(sd_bus_message *m, uint32_t *ret)
+{
+	const char *name = NULL;
+	int r = sd_bus_message_enter_container(m, 'v', "as");
+
+	*ret = 0;
+	if (r >= 0)
+		r = sd_bus_message_enter_container(m, 'a', "s");
+	while (r >= 0 && (r = sd_bus_message_read(m, "s", &name)) > 0)
+		++*ret;
+	if (r >= 0)
+		r = sd_bus_message_exit_container(m);
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 static int read_value(sd_bus_message *m, const struct property *p, struct unit_status *s)
 {
 	void *dst = (char *)s + p->offset;
@@ -114,6 +155,8 @@ static int read_value(sd_bus_message *m, const struct property *p, struct unit_s
 		return read_id(m, dst, p->size);
 	case TYPE_JOB:
 		return read_job(m, dst);
+	case TYPE_COUNT:
+		return read_count(m, dst);
 	}
 	return -EINVAL;
 }

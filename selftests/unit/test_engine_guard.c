@@ -48,6 +48,15 @@ static void leaves_alone_what_an_administrator_stopped(void **state)
 	assert_string_equal(g.by, "admin-stopped");
 }
 
+static void does_not_leave_alone_what_ended_by_itself(void **state)
+{
+	struct guard g = LOOK({ "unit.active_state", "inactive" }, { "unit.result", "success" },
+			      { "unit.stopped_by", "itself" });
+
+	(void)state;
+	assert_int_equal(g.verdict, GUARD_GO);
+}
+
 static void leaves_alone_what_is_masked_or_frozen(void **state)
 {
 	struct guard g = LOOK({ "unit.active_state", "failed" }, { "unit.load_state", "masked" });
@@ -117,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(goes_on_with_a_unit_that_failed),
 		cmocka_unit_test(leaves_alone_what_an_administrator_stopped),
+		cmocka_unit_test(does_not_leave_alone_what_ended_by_itself),
 		cmocka_unit_test(leaves_alone_what_is_masked_or_frozen),
 		cmocka_unit_test(waits_while_systemd_is_at_work),
 		cmocka_unit_test(lets_restart_of_the_unit_go_first),

@@ -34,7 +34,7 @@ static void every_runbook_has_a_match_a_rejection_and_a_fault(void **state)
 {
 	const struct brain *b = *state;
 
-	assert_int_equal(b->runbooks.n, 4);
+	assert_int_equal(b->runbooks.n, 5);
 	for (uint32_t i = 0; i < b->runbooks.n; i++) {
 		const struct runbook *r = &b->runbooks.v[i];
 		unsigned matched = 0, rejected = 0, faults = 0;
@@ -46,7 +46,9 @@ static void every_runbook_has_a_match_a_rejection_and_a_fault(void **state)
 			matched += !t->fault[0] && t->expect == RUNBOOK_EXPECT_MATCHED;
 			rejected += !t->fault[0] && t->expect == RUNBOOK_EXPECT_REJECTED;
 		}
-		assert_true(matched >= 1 && rejected >= 2 && faults >= 1);
+		assert_true(matched >= 1 && rejected >= 2);
+		/* What nobody can break on purpose is not repaired without asking. */
+		assert_true(faults >= 1 || r->autonomy <= AUTONOMY_SUGGEST);
 	}
 }
 
@@ -109,7 +111,7 @@ static void every_alert_has_a_rule_a_reason_and_a_source(void **state)
 {
 	const struct brain *b = *state;
 
-	assert_int_equal(b->alerts.n, 5);
+	assert_int_equal(b->alerts.n, 6);
 	for (uint32_t i = 0; i < b->alerts.n; i++) {
 		assert_non_null(rule_find(b->alerts.v[i].rule));
 		assert_true(b->alerts.v[i].reason[0] && b->alerts.v[i].source[0]);

@@ -212,6 +212,42 @@ static void status_knows_a_stop_by_an_admin(void **state)
 	assert_string_equal(text(&b->items[0], "unit.stopped_by"), "admin");
 }
 
+static void status_knows_an_end_that_nobody_asked_for(void **state)
+{
+	static const struct {
+		const char *type, *restart;
+		uint32_t n_triggers;
+		uint64_t main_exit_us, active_exit_us;
+		const char *stopped_by;
+	} rows[] = {
+		{ "simple", "no", 0, 1000, 1000, "itself" },
+		{ "notify", "no", 0, 1000, 1200, "itself" },
+		{ "forking", "no", 0, 1000, 1200, "itself" },
+		{ "simple", "no", 0, 1200, 1000, "admin" }, /* left active first: it was stopped */
+		{ "simple", "no", 0, 0, 1000, "admin" },    /* it has no main process */
+		{ "simple", "on-failure", 0, 1000, 1000,
+		  "admin" },                                /* its owner says that this is well */
+		{ "simple", "no", 1, 1000, 1000, "admin" }, /* its socket starts it again */
+		{ "oneshot", "no", 0, 1000, 1000, "admin" },
+		{ "dbus", "no", 0, 1000, 1000, "admin" },
+	};
+	struct bench *b = *state;
+
+	write_status(b, "inactive", "success");
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		struct unit_status *s = &b->status;
+
+		(void)str_copy(s->type, sizeof(s->type), rows[i].type);
+		(void)str_copy(s->restart, sizeof(s->restart), rows[i].restart);
+		s->n_triggers = rows[i].n_triggers;
+		s->main_exit_mono_us = rows[i].main_exit_us;
+		s->active_exit_mono_us = rows[i].active_exit_us;
+		b->n_items = 0;
+		assert_int_equal(inspector_unit_status.collect(&b->c, &b->rq, NULL), 0);
+		assert_string_equal(text(&b->items[0], "unit.stopped_by"), rows[i].stopped_by);
+	}
+}
+
 static void status_says_why_there_is_no_answer(void **state)
 {
 	struct bench *b = *state;
@@ -491,6 +527,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(status_says_how_it_was_killed),
 		TEST(status_knows_a_stop_by_an_admin),
+		TEST(status_knows_an_end_that_nobody_asked_for),
 		TEST(status_says_why_there_is_no_answer),
 		TEST(exits_tells_the_last_death_of_the_unit_in_time),
 		TEST(exits_tells_that_nothing_died),
