@@ -95,29 +95,39 @@ int procfs_read_load1(int fd, double *ret)
 	return 0;
 }
 
-/* The n-th field after the command's name, which may itself hold spaces and brackets. */
+/* The n-th field after the command's name, which may itself hold spaces and brackets.
+ * Source: proc(5), /proc/PID/stat. */
 static int parse_stat(char *buf, struct procfs_task *ret)
 {
+	uint64_t utime = 0, stime = 0, nice = 0;
+	const struct {
+		int field;
+		uint64_t *ret;
+	} numbers[] = { { 9, &ret->flags },
+			{ 14, &utime },
+			{ 15, &stime },
+			{ 22, &ret->start_jiffies },
+			{ 41, &ret->policy } };
 	char *open = strchr(buf, '('), *close = strrchr(buf, ')'), *p, *save = NULL;
-	uint64_t utime = 0, stime = 0;
+	int field = 3;
 
 	if (!open || !close || close < open || close[1] != ' ')
 		return -EBADMSG;
 	*close = '\0';
 	(void)str_copy(ret->comm, sizeof(ret->comm), open + 1);
-	p = strtok_r(close + 2, " ", &save);
-	ret->state = p ? p[0] : '?';
-	for (int field = 4; (p = strtok_r(NULL, " ", &save)); field++) {
-		if (field == 14 && str_parse_u64(p, &utime) < 0)
+	for (p = strtok_r(close + 2, " ", &save); p; p = strtok_r(NULL, " ", &save), field++) {
+		if (field == 3)
+			ret->state = p[0];
+		if (field == 19 && str_parse_u64(p + (p[0] == '-'), &nice) < 0)
 			return -EBADMSG;
-		if (field == 15 && str_parse_u64(p, &stime) < 0)
-			return -EBADMSG;
-		if (field == 22)
-			return str_parse_u64(p, &ret->start_jiffies) < 0 ?
-				       -EBADMSG :
-				       (ret->cpu_jiffies = utime + stime, 0);
+		if (field == 19)
+			ret->nice = p[0] == '-' ? -(int)nice : (int)nice;
+		for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+			if (field == numbers[i].field && str_parse_u64(p, numbers[i].ret) < 0)
+				return -EBADMSG;
 	}
-	return -EBADMSG;
+	ret->cpu_jiffies = utime + stime;
+	return field > 22 ? 0 : -EBADMSG;
 }
 
 int procfs_read_task(int proc_fd, pid_t pid, struct procfs_task *ret)
@@ -137,23 +147,50 @@ int procfs_read_task(int proc_fd, pid_t pid, struct procfs_task *ret)
 	return r;
 }
 
-int procfs_read_euid(int proc_fd, pid_t pid, uid_t *ret)
+/* The line of /proc/PID/status that begins with key, in buf. Line feeds in a name are escaped there, so
+ * it is no part of one. Returns 0; -ESRCH; -EBADMSG. */
+static int read_status(int proc_fd, pid_t pid, const char *key, char *buf, size_t size,
+		       const char **ret)
 {
-	char path[32] = "", buf[4096] = "";
-	const char *line;
-	unsigned euid = 0;
+	char path[32] = "";
 	ssize_t n;
 
 	str_append(path, sizeof(path), "%d/status", pid);
-	n = fd_read_file(proc_fd, path, buf, sizeof(buf));
+	n = fd_read_file(proc_fd, path, buf, size);
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
-	/* Line feeds in a name are escaped there, so this is no part of one. */
-	line = strstr(buf, "\nUid:\t");
-	if (!line || sscanf(line, "\nUid:\t%*u\t%u", &euid) != 1)
+	*ret = strstr(buf, key);
+	return *ret ? 0 : -EBADMSG;
+}
+
+int procfs_read_euid(int proc_fd, pid_t pid, uid_t *ret)
+{
+	const char *line = NULL;
+	char buf[4096] = "";
+	unsigned euid = 0;
+	int r = read_status(proc_fd, pid, "\nUid:\t", buf, sizeof(buf), &line);
+
+	if (r < 0)
+		return r;
+	if (sscanf(line, "\nUid:\t%*u\t%u", &euid) != 1)
 		return -EBADMSG;
 	*ret = euid;
 	return 0;
+}
+
+int procfs_is_namespace_init(int proc_fd, pid_t pid)
+{
+	const char *line = NULL, *last;
+	char buf[4096] = "", *end;
+	int r = read_status(proc_fd, pid, "\nNSpid:\t", buf, sizeof(buf), &line);
+
+	if (r < 0)
+		return r;
+	end = strchr(line + 1, '\n');
+	if (end)
+		*end = '\0';
+	last = strrchr(line, '\t');
+	return str_equal(last + 1, "1") && last > line + strlen("\nNSpid:");
 }
 
 /* The path of the v2 line of /proc/PID/cgroup, within buf. Returns 0; -ESRCH; -ENXIO; -errno. */
@@ -186,15 +223,12 @@ int procfs_read_unit(int proc_fd, pid_t pid, char ret[static ENTITY_NAME_MAX])
 /* "NSpid:" has one number for each PID namespace, ours first. */
 static bool is_in_pid_namespace(int proc_fd, pid_t pid)
 {
-	char path[32] = "", buf[4096] = "";
+	const char *line = NULL;
 	unsigned outer = 0, inner = 0;
-	const char *line;
+	char buf[4096] = "";
 
-	str_append(path, sizeof(path), "%d/status", pid);
-	if (fd_read_file(proc_fd, path, buf, sizeof(buf)) < 0)
-		return false;
-	line = strstr(buf, "\nNSpid:\t");
-	return line && sscanf(line, "\nNSpid:%u%*[\t]%u", &outer, &inner) == 2;
+	return read_status(proc_fd, pid, "\nNSpid:\t", buf, sizeof(buf), &line) == 0 &&
+	       sscanf(line, "\nNSpid:%u%*[\t]%u", &outer, &inner) == 2;
 }
 
 bool procfs_is_in_container(int proc_fd, pid_t pid)

@@ -35,14 +35,23 @@ struct procfs_task {
 	char comm[PROCFS_COMM_MAX];
 	uint64_t cpu_jiffies; /* user and system */
 	uint64_t start_jiffies;
+	uint64_t flags; /* PROCFS_FLAG_KERNEL and others */
+	int nice;
+	uint64_t policy; /* SCHED_OTHER, ... */
 };
 
-/* proc_fd: an open /proc. Returns 0; -ESRCH if it is gone; -EBADMSG. */
+#define PROCFS_FLAG_KERNEL 0x00200000 /* PF_KTHREAD. Source: linux/sched.h */
+
+/* proc_fd: an open /proc, or the task directory of a process. Returns 0; -ESRCH if it is gone; -EBADMSG. */
 int procfs_read_task(int proc_fd, pid_t pid, struct procfs_task *ret) _warn_unused_;
 
 /* The effective user, from /proc/PID/status: the owner of /proc/PID is root's for who hides his memory.
  * Returns 0; -ESRCH; -EBADMSG. */
 int procfs_read_euid(int proc_fd, pid_t pid, uid_t *ret) _warn_unused_;
+
+/* True for the first process of a pid namespace other than proc_fd's: a container ends with it.
+ * Returns 1, 0; -ESRCH; -EBADMSG. */
+int procfs_is_namespace_init(int proc_fd, pid_t pid) _warn_unused_;
 
 /* The unit a process belongs to, from /proc/PID/cgroup (the v2 line). Returns 0; -ESRCH; -ENXIO. */
 int procfs_read_unit(int proc_fd, pid_t pid, char ret[static ENTITY_NAME_MAX]) _warn_unused_;

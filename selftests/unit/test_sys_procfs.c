@@ -87,6 +87,36 @@ static void reads_a_process_whose_name_looks_like_fields(void **state)
 	assert_int_equal(procfs_read_task(t->fd, 45, &task), -EBADMSG);
 }
 
+static void reads_nice_scheduling_and_whether_the_kernel_made_it(void **state)
+{
+	const struct tree *t = *state;
+	struct procfs_task task = { 0 };
+
+	tree_write(t, "2/stat",
+		   "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 7 0 0 20 -5 1 0 1 0 0 "
+		   "18446744073709551615 0 0 0 0 0 0 0 2147483647 0 0 0 0 0 2 0 1 0 0 0 0 0\n");
+	assert_int_equal(procfs_read_task(t->fd, 2, &task), 0);
+	assert_true(task.flags & PROCFS_FLAG_KERNEL);
+	assert_int_equal(task.nice, -5);
+	assert_int_equal(task.policy, 1);
+	assert_int_equal(task.start_jiffies, 1);
+}
+
+static void knows_the_first_process_of_a_container(void **state)
+{
+	const struct tree *t = *state;
+
+	tree_write(t, "1/status", "Name:\tinit\nNSpid:\t1\nUid:\t0\n");
+	tree_write(t, "5/status", "Name:\tsh\nNSpid:\t5\t1\nUid:\t0\n");
+	tree_write(t, "6/status", "Name:\tsh\nNSpid:\t6\t11\nUid:\t0\n");
+	tree_write(t, "7/status", "Name:\tsh\n");
+	assert_int_equal(procfs_is_namespace_init(t->fd, 1), 0);
+	assert_int_equal(procfs_is_namespace_init(t->fd, 5), 1);
+	assert_int_equal(procfs_is_namespace_init(t->fd, 6), 0);
+	assert_int_equal(procfs_is_namespace_init(t->fd, 7), -EBADMSG);
+	assert_int_equal(procfs_is_namespace_init(t->fd, 8), -ESRCH);
+}
+
 static void reads_the_unit_from_the_v2_line(void **state)
 {
 	const struct tree *t = *state;
@@ -166,6 +196,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reads_memory_and_load, tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(reads_a_process_whose_name_looks_like_fields,
 						tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(
+			reads_nice_scheduling_and_whether_the_kernel_made_it, tree_setup,
+			tree_teardown),
+		cmocka_unit_test_setup_teardown(knows_the_first_process_of_a_container, tree_setup,
+						tree_teardown),
 		cmocka_unit_test_setup_teardown(reads_the_unit_from_the_v2_line, tree_setup,
 						tree_teardown),
 		cmocka_unit_test_setup_teardown(reads_the_effective_user_and_not_what_a_name_claims,
