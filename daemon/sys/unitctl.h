@@ -88,6 +88,11 @@ int unit_facts_check(const struct unit_facts *f, const char *unit,
 int unitctl_check(void *bus, const char *unit, struct unit_facts *ret,
 		  struct err *reterr) _warn_unused_;
 
+/* The one of units[] (ends with NULL) that is active, or failed when none is. Returns 0; -ENOENT: none;
+ * -ENOTUNIQ naming two; other -errno. */
+int unitctl_find_one(void *bus, const char *const units[], char ret[static ENTITY_NAME_MAX],
+		     struct err *reterr) _warn_unused_;
+
 /* Refuses a unit that systemd starts or stops right now. Returns 0; -EBUSY. Pure. */
 int unit_facts_check_settled(const struct unit_facts *f, const char *unit,
 			     struct err *reterr) _warn_unused_;

@@ -87,3 +87,38 @@ int unitctl_verify_start(void *bus, const char *unit, const char *before, uint64
 			       f.active_state, f.result[0] ? f.result : f.sub_state);
 	return 0;
 }
+
+/* Those in one state. Returns 1; 0: none; -ENOTUNIQ; -errno. */
+static int find_in_state(void *bus, const char *const units[], const char *state,
+			 char ret[static ENTITY_NAME_MAX], struct err *reterr)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; units[i]; i++) {
+		struct unit_facts f;
+		int r = unitctl_read(bus, units[i], &f, reterr);
+
+		if (r < 0)
+			return r;
+		/* Another name of one that is listed itself, or of one that is not. */
+		if (!str_equal(f.id, units[i]) || !str_equal(f.active_state, state))
+			continue;
+		if (found)
+			return err_set(reterr, -ENOTUNIQ, "find unit: '%s' and '%s' are both %s",
+				       found, units[i], state);
+		found = units[i];
+	}
+	return found ? str_copy(ret, ENTITY_NAME_MAX, found) < 0 ? -ENAMETOOLONG : 1 : 0;
+}
+
+int unitctl_find_one(void *bus, const char *const units[], char ret[static ENTITY_NAME_MAX],
+		     struct err *reterr)
+{
+	int r = find_in_state(bus, units, "active", ret, reterr);
+
+	if (r == 0)
+		r = find_in_state(bus, units, "failed", ret, reterr);
+	if (r == 0)
+		r = err_set(reterr, -ENOENT, "find unit: none like '%s' is there", units[0]);
+	return r < 0 ? r : 0;
+}
