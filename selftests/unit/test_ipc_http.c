@@ -73,7 +73,62 @@ static int handle_list(void *userdata, const struct http_request *rq, struct htt
 	return 0;
 }
 
+struct counting {
+	struct http_stream stream;
+	unsigned n;
+};
+
+static bool is_ripe; /* the timer has passed: the last line may go */
+
+static int next_number(struct http_stream *s, struct json_object **ret)
+{
+	struct counting *c = (struct counting *)s;
+
+	if (c->n == 3)
+		return -ENODATA;
+	if (c->n == 2 && !is_ripe)
+		return 0;
+	*ret = json_object_new_object();
+	(void)json_add_u64(*ret, "n", c->n++);
+	return 1;
+}
+
+static void free_counting(struct http_stream *s)
+{
+	free(s);
+}
+
+/* Two lines at once, the third when something changed. */
+static int handle_stream(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			 struct err *reterr)
+{
+	struct counting *c = calloc(1, sizeof(*c));
+
+	(void)userdata;
+	(void)rq;
+	(void)reterr;
+	c->stream = (struct http_stream){ next_number, free_counting };
+	ret->stream = &c->stream;
+	is_ripe = false;
+	return 0;
+}
+
+static int handle_too_many(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			   struct err *reterr)
+{
+	(void)userdata;
+	(void)rq;
+	ret->retry_after_s = 30;
+	ret->record_id = 1;
+	str_append(ret->hint, sizeof(ret->hint), "wait");
+	return err_set(reterr, -EDQUOT, "do it: used up");
+}
+
 static const struct http_endpoint table[] = {
+	{ "GET", "/v1/stream", ROLE_READ, handle_stream },
+	{ "GET", "/v1/many", ROLE_READ, handle_too_many },
+	{ "POST", "/v1/operate", ROLE_OPERATE, handle_echo },
+	{ "POST", "/v1/propose", ROLE_PROPOSE, handle_echo },
 	{ "GET", "/v1/list", ROLE_READ, handle_list },
 	{ "GET", "/v1/echo/*", ROLE_READ, handle_echo },
 	{ "POST", "/v1/echo/*", ROLE_READ, handle_echo },
@@ -81,18 +136,33 @@ static const struct http_endpoint table[] = {
 	{ 0 },
 };
 
-static void serve_for_ever(int fd)
+static int on_ripe(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)usec;
+	is_ripe = true;
+	http_wake(userdata);
+	(void)sd_event_source_set_time_relative(source, 300000);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void serve_for_ever(int fd, const char *key)
 {
 	sd_event *event = NULL;
+	sd_event_source *timer = NULL;
 	struct http_server *server = NULL;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (sd_event_new(&event) < 0 || http_serve(event, fd, table, NULL, &server, NULL) < 0)
 		_exit(1);
+	if (key && http_require_key(server, key, NULL) < 0)
+		_exit(1);
+	if (sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, 300000, 0, on_ripe, server) <
+	    0)
+		_exit(1);
 	_exit(sd_event_loop(event) < 0);
 }
 
-static int setup(void **state)
+static int setup_with(void **state, const char *key)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -109,10 +179,22 @@ static int setup(void **state)
 	w->server = fork();
 	assert_true(w->server >= 0);
 	if (w->server == 0)
-		serve_for_ever(fd);
+		serve_for_ever(fd, key);
 	(void)close(fd);
 	*state = w;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, NULL);
+}
+
+#define KEY "0123456789abcdef-key"
+
+static int setup_remote(void **state)
+{
+	return setup_with(state, KEY);
 }
 
 static int teardown(void **state)
@@ -189,6 +271,89 @@ static void names_what_is_wrong_in_one_shape(void **state)
 			assert_string_equal(text_of(e, "code"), rows[i].code);
 		assert_true(strlen(text_of(e, "message")) > 0);
 	}
+}
+
+/* All that comes back for these bytes until the server closes. */
+static void exchange(const struct world *w, const char *request_text, char *ret, size_t size)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t n = 0;
+	ssize_t k;
+
+	(void)str_copy(sa.sun_path, sizeof(sa.sun_path), w->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(write(fd, request_text, strlen(request_text)), strlen(request_text));
+	while (n < size - 1 && (k = read(fd, ret + n, size - 1 - n)) > 0)
+		n += (size_t)k;
+	ret[n] = '\0';
+	(void)close(fd);
+}
+
+static void an_answer_that_goes_on_comes_line_by_line(void **state)
+{
+	char text[4096];
+	const char *two, *third;
+
+	if (getuid() != 0)
+		skip();
+	for (unsigned i = 0; i < 3; i++) { /* nothing of one is left for the next */
+		exchange(*state, "GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n", text, sizeof(text));
+		assert_non_null(strstr(text, "application/x-ndjson"));
+		assert_non_null(strstr(text, "Transfer-Encoding: chunked"));
+		two = strstr(text, "{\"n\":1}\n");
+		third = strstr(text, "{\"n\":2}\n");
+		assert_true(strstr(text, "{\"n\":0}\n") && two && third && two < third);
+	}
+}
+
+static void an_error_says_when_to_come_again_and_which_record_has_it(void **state)
+{
+	char text[4096];
+
+	if (getuid() != 0)
+		skip();
+	exchange(*state, "GET /v1/many HTTP/1.1\r\nHost: x\r\n\r\n", text, sizeof(text));
+	assert_non_null(strstr(text, " 429 "));
+	assert_non_null(strstr(text, "Retry-After: 30\r\n"));
+	assert_non_null(strstr(text,
+			       "{\"error\":{\"code\":\"too-many\",\"message\":\"do it: used up\","
+			       "\"hint\":\"wait\",\"record_id\":\"00000000001\"}}"));
+}
+
+static long status_with(const struct world *w, const char *path, const char *header)
+{
+	char head[512] = "", text[4096];
+
+	str_append(head, sizeof(head), "%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n%s\r\n",
+		   path, header);
+	exchange(w, head, text, sizeof(text));
+	return strncmp(text, "HTTP/1.1 ", 9) != 0 ?
+		       0 :
+		       (text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0');
+}
+
+static void a_key_opens_reading_and_proposing_only(void **state)
+{
+	static const char right[] = "Authorization: Bearer " KEY "\r\n";
+
+	assert_int_equal(status_with(*state, "POST /v1/propose", right), 200);
+	assert_int_equal(status_with(*state, "GET /v1/list", right), 200);
+	assert_int_equal(status_with(*state, "POST /v1/operate", right), 403);
+}
+
+static void without_the_key_even_root_is_nobody(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"Authorization: Bearer 0123456789abcdef-kex\r\n",
+		"Authorization: Bearer " KEY "x\r\n",
+		"Authorization: Bearer\r\n",
+		"Authorization: Basic " KEY "\r\n",
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
+		assert_int_equal(status_with(*state, "GET /v1/list", wrong[i]), 401);
 }
 
 static void takes_filters_that_it_knows(void **state)
@@ -407,6 +572,14 @@ static void cuts_off_who_sends_too_slowly(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_answer_that_goes_on_comes_line_by_line, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			an_error_says_when_to_come_again_and_which_record_has_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_key_opens_reading_and_proposing_only,
+						setup_remote, teardown),
+		cmocka_unit_test_setup_teardown(without_the_key_even_root_is_nobody, setup_remote,
+						teardown),
 		cmocka_unit_test_setup_teardown(answers_with_tail_query_and_body, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_what_is_wrong_in_one_shape, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_filters_that_it_knows, setup, teardown),
