@@ -30,6 +30,7 @@ static int show(const struct ctl *ctl, const struct audit_report *report, const 
 	(void)json_add_bool(o, "unbroken", true);
 	(void)json_add_u64(o, "lines_count", report->lines);
 	(void)json_add_u64(o, "segments_count", report->segments);
+	(void)json_add_u64(o, "removed_count", report->begin.n);
 	(void)json_add_string(o, "head", report->head.hash);
 	(void)json_add_string(o, "journal", journal);
 	if (ctl->json != JSON_MODE_OFF)
@@ -38,6 +39,10 @@ static int show(const struct ctl *ctl, const struct audit_report *report, const 
 	       colour_on(ctl, COLOUR_GREEN), colour_off(ctl), report->lines,
 	       report->lines == 1 ? "y" : "ies", report->segments, report->segments == 1 ? "" : "s",
 	       report->head.n, report->head.hash);
+	if (report->begin.n > 0)
+		printf("It begins with entry %" PRIu64 "; the ones before were removed for their "
+		       "age or size, as it says itself.\n",
+		       report->begin.n + 1);
 	if (str_equal(journal, "none"))
 		ctl_hint(ctl, "the journal has no hash to compare it with, or you may not read it");
 	else

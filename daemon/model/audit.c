@@ -218,11 +218,11 @@ static unsigned parse_segment_name(const char *name)
 	return str_parse_u64(digits, &n) < 0 ? 0 : (unsigned)n;
 }
 
-int audit_last_segment(int dir_fd, unsigned *ret_last, struct err *reterr)
+int audit_segments(int dir_fd, unsigned *ret_first, unsigned *ret_last, struct err *reterr)
 {
 	_cleanup_close_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	unsigned last = 0;
+	unsigned first = 0, last = 0;
 	const struct dirent *entry;
 
 	if (!dir)
@@ -232,15 +232,47 @@ int audit_last_segment(int dir_fd, unsigned *ret_last, struct err *reterr)
 		unsigned n = parse_segment_name(entry->d_name);
 
 		last = n > last ? n : last;
+		first = n > 0 && (first == 0 || n < first) ? n : first;
 	}
 	if (errno != 0)
 		return err_set(reterr, -errno, "list audit segments: %s", strerror(errno));
+	*ret_first = first;
 	*ret_last = last;
 	return 0;
 }
 
+int audit_anchor_parse(const char *anchor, struct audit_head *ret)
+{
+	const char *space = strchr(anchor, ' ');
+	char number[24] = "";
+
+	if (!space || (size_t)(space - anchor) >= sizeof(number) ||
+	    strlen(space + 1) != HASH_LENGTH)
+		return -EBADMSG;
+	memcpy(number, anchor, (size_t)(space - anchor));
+	if (str_parse_u64(number, &ret->n) < 0)
+		return -EBADMSG;
+	return str_copy(ret->hash, sizeof(ret->hash), space + 1);
+}
+
+/* A checked line that says what was removed. The members' bytes cannot stand inside a value: there the quotes
+ * are escaped. */
+static bool read_cut(const char *line, size_t length, struct audit_head *ret)
+{
+	static const char what[] = "\"what\":\"" AUDIT_WHAT_CUT "\"";
+	_cleanup_json_ struct json_object *o = NULL;
+	struct json_object *attempt = NULL;
+	const char *text = NULL;
+
+	return memmem(line, length, what, sizeof(what) - 1) &&
+	       json_parse(line, length, &o, NULL) == 0 &&
+	       json_object_object_get_ex(o, "attempt", &attempt) &&
+	       json_get_string(attempt, "text", &text, NULL) == 0 &&
+	       audit_anchor_parse(text, ret) == 0;
+}
+
 static int verify_text(const char *text, size_t size, unsigned *ret_line,
-		       struct audit_report *report, struct err *reterr)
+		       struct audit_report *report, struct audit_head *cut, struct err *reterr)
 {
 	const char *end = text + size;
 
@@ -256,24 +288,53 @@ static int verify_text(const char *text, size_t size, unsigned *ret_line,
 				     NULL, reterr);
 		if (r < 0)
 			return r;
+		(void)read_cut(text, (size_t)(newline - text), cut);
 		report->lines++;
 		text = newline + 1;
 	}
 	return 0;
 }
 
+/* Where the first segment that is left begins, as its first line says. What was removed is counted by it:
+ * whether that was us is seen at the end. */
+static void seed_begin(const char *text, size_t size, struct audit_report *report)
+{
+	const char *newline = memchr(text, '\n', size);
+	struct audit_head after = { 0 };
+
+	if (newline && audit_line_read(text, (size_t)(newline - text), &report->begin, &after) == 0)
+		report->head = report->begin;
+}
+
+/* An interrupted removal leaves more than the entry says; less was removed by somebody else. */
+static int check_begin(const struct audit_report *report, unsigned first,
+		       const struct audit_head *cut, struct err *reterr)
+{
+	const struct audit_head *begin = &report->begin;
+	char name[AUDIT_SEGMENT_NAME] = "";
+
+	if (begin->n < cut->n || (begin->n == cut->n && str_equal(begin->hash, cut->hash)))
+		return 0;
+	return err_set(reterr, -EBADMSG,
+		       "verify audit: %s:1: the trail begins with line %" PRIu64
+		       ", and does not say that what was before it was removed",
+		       audit_segment_name(first, name), begin->n + 1);
+}
+
 int audit_verify(int dir_fd, struct audit_report *ret, struct err *reterr)
 {
 	_cleanup_free_ char *text = malloc(AUDIT_FILE_BYTES_MAX + 1);
-	unsigned last = 0, line = 0;
+	unsigned first = 0, last = 0, line = 0;
+	struct audit_head cut;
 	int r;
 
 	*ret = (struct audit_report){ 0 };
 	audit_head_init(&ret->head);
+	ret->begin = cut = ret->head;
 	if (!text)
 		return err_set(reterr, -ENOMEM, "verify audit: Out of memory");
-	r = audit_last_segment(dir_fd, &last, reterr);
-	for (unsigned i = 1; r >= 0 && i <= last; i++) {
+	r = audit_segments(dir_fd, &first, &last, reterr);
+	for (unsigned i = first; r >= 0 && i > 0 && i <= last; i++) {
 		char name[AUDIT_SEGMENT_NAME] = "";
 		ssize_t size = fd_read_file(dir_fd, audit_segment_name(i, name), text,
 					    AUDIT_FILE_BYTES_MAX + 1);
@@ -284,35 +345,32 @@ int audit_verify(int dir_fd, struct audit_report *ret, struct err *reterr)
 		if (size < 0)
 			return err_set(reterr, (int)size, "verify audit: read '%s': %s", name,
 				       strerror((int)-size));
-		r = verify_text(text, (size_t)size, &line, ret, reterr);
+		if (i == first && first > 1)
+			seed_begin(text, (size_t)size, ret);
+		r = verify_text(text, (size_t)size, &line, ret, &cut, reterr);
 		if (r < 0)
 			return err_wrap(reterr, r, "verify audit: %s:%u", name, line);
 		ret->segments++;
 	}
-	return r;
+	return r < 0 ? r : check_begin(ret, first, &cut, reterr);
 }
 
 int audit_compare_anchor(const struct audit_head *head, const char *anchor, struct err *reterr)
 {
-	const char *space = strchr(anchor, ' ');
-	char number[24] = "";
-	uint64_t n = 0;
+	struct audit_head was = { 0 };
 
-	if (!space || (size_t)(space - anchor) >= sizeof(number))
+	if (audit_anchor_parse(anchor, &was) < 0)
 		return err_set(reterr, -EBADMSG, "compare audit: '%s' is no anchor", anchor);
-	memcpy(number, anchor, (size_t)(space - anchor));
-	if (str_parse_u64(number, &n) < 0 || strlen(space + 1) != HASH_LENGTH)
-		return err_set(reterr, -EBADMSG, "compare audit: '%s' is no anchor", anchor);
-	if (n > head->n)
+	if (was.n > head->n)
 		return err_set(reterr, -EBADMSG,
 			       "compare audit: the trail ends with line %" PRIu64 ", but %" PRIu64
 			       " were written: its end was cut off",
-			       head->n, n);
-	if (n < head->n)
+			       head->n, was.n);
+	if (was.n < head->n)
 		return 0;
-	if (!str_equal(space + 1, head->hash))
+	if (!str_equal(was.hash, head->hash))
 		return err_set(reterr, -EBADMSG,
 			       "compare audit: line %" PRIu64 " is not the one that was written",
-			       n);
+			       was.n);
 	return 1;
 }

@@ -18,8 +18,11 @@
  * from 1 across segments; the first line of a segment carries on from the last of the segment
  * before. What this cannot show is an end that was cut off: for that the newest n and hash are in the
  * journal too (field AIOPS_AUDIT_HEAD="N HASH").
+ * What is too old or too much is removed from the beginning, by whole segments, and the trail says so: an
+ * entry of AUDIT_WHAT_CUT whose text is "N HASH" of the last line that goes, written first.
  * Source of the idea: RFC 6962 (append-only logs), systemd's journalctl --verify. */
 
+#define AUDIT_WHAT_CUT       "cut"
 #define AUDIT_HASH_MAX       65                /* hexadecimal SHA-256 with the NUL */
 #define AUDIT_LINE_MAX       (16 * 1024)       /* bytes with the newline */
 #define AUDIT_SEGMENT_BYTES  (4 * 1024 * 1024) /* then a new segment begins */
@@ -61,16 +64,22 @@ int audit_line_read(const char *line, size_t length, struct audit_head *ret_befo
 /* "000001.jsonl" for 1. Returns buf. */
 const char *audit_segment_name(unsigned segment, char buf[static AUDIT_SEGMENT_NAME]);
 
-/* The highest number of a segment below dir_fd; 0 when there is none. Returns 0; -errno. */
-int audit_last_segment(int dir_fd, unsigned *ret_last, struct err *reterr) _warn_unused_;
+/* The lowest and highest number of a segment below dir_fd; 0 when there is none. Returns 0; -errno. */
+int audit_segments(int dir_fd, unsigned *ret_first, unsigned *ret_last,
+		   struct err *reterr) _warn_unused_;
+
+/* "N HASH": where a chain stood. Returns 0; -EBADMSG. */
+int audit_anchor_parse(const char *anchor, struct audit_head *ret) _warn_unused_;
 
 struct audit_report {
 	unsigned segments;
 	uint64_t lines;
+	struct audit_head begin; /* before the first line that is left; n 0: nothing was removed */
 	struct audit_head head;
 };
 
-/* Checks every line of every segment below dir_fd. *ret is filled as far as the chain holds, on
+/* Checks every line of every segment below dir_fd, and that an entry of the trail itself says so where it does
+ * not begin with line 1. *ret is filled as far as the chain holds, on
  * failure too. Returns 0; -EBADMSG "verify audit: FILE:LINE: cause" for the first break; other
  * -errno when a file cannot be read. */
 int audit_verify(int dir_fd, struct audit_report *ret, struct err *reterr) _warn_unused_;

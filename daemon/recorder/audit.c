@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #define DIR_MODE  0750
@@ -17,7 +19,8 @@ struct audit {
 	int dir_fd, fd;
 	unsigned segment;
 	off_t size_bytes; /* of the segment up to its last whole line */
-	bool torn;        /* a failed write may have left a part of a line */
+	bool begins_segment;
+	bool torn; /* a failed write may have left a part of a line */
 	struct audit_head head;
 	struct audit_key recent[AUDIT_RECENT_MAX]; /* a ring */
 	size_t n_recent;                           /* ever added */
@@ -160,20 +163,20 @@ static int repair_tail(struct audit *a, size_t whole_bytes, size_t size_bytes,
 static int load(struct audit *a, struct audit_found *found, struct err *reterr)
 {
 	size_t size_bytes = 0;
-	unsigned last = 0;
+	unsigned first = 0, last = 0;
 	ssize_t whole = 0;
 	int r;
 
 	audit_head_init(&a->head);
-	r = audit_last_segment(a->dir_fd, &last, reterr);
+	r = audit_segments(a->dir_fd, &first, &last, reterr);
 	if (r < 0)
 		return r;
 	if (last == 0)
 		return open_segment(a, 1, reterr);
-	if (last > 1)
+	if (last > first)
 		whole = read_segment(a, last - 1, true, &size_bytes, found, reterr);
 	/* The one before may be missing or too long: verify says so; we go on from the last. */
-	whole = read_segment(a, last, last == 1 || whole < 0, &size_bytes, found, reterr);
+	whole = read_segment(a, last, last == first || whole < 0, &size_bytes, found, reterr);
 	if (whole < 0)
 		return (int)whole;
 	r = open_segment(a, last, reterr);
@@ -257,6 +260,7 @@ int audit_append(struct audit *a, const struct audit_entry *entry, struct err *r
 	r = write_line(a, (size_t)length);
 	if (r < 0)
 		return err_set(reterr, r, "write audit line: %s", strerror(-r));
+	a->begins_segment = a->size_bytes == 0;
 	a->size_bytes += length;
 	a->head = head;
 	(void)str_copy(key.boot_id, sizeof(key.boot_id), entry->boot_id);
@@ -272,4 +276,94 @@ const struct audit_head *audit_head(const struct audit *a)
 unsigned audit_segment(const struct audit *a)
 {
 	return a->segment;
+}
+
+bool audit_begins_segment(const struct audit *a)
+{
+	return a->begins_segment;
+}
+
+static bool stat_segment(const struct audit *a, unsigned segment, struct stat *ret)
+{
+	char name[AUDIT_SEGMENT_NAME] = "";
+
+	return fstatat(a->dir_fd, audit_segment_name(segment, name), ret, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The first segment to keep. */
+static unsigned find_begin(const struct audit *a, unsigned first, const struct audit_bounds *bounds,
+			   uint64_t now_wall_us)
+{
+	uint64_t sum_bytes = 0, since_us = now_wall_us - bounds->age_us;
+	bool by_age = now_wall_us > bounds->age_us;
+	struct stat st = { 0 };
+
+	for (unsigned i = first; i <= a->segment; i++)
+		sum_bytes += stat_segment(a, i, &st) ? (uint64_t)st.st_size : 0;
+	for (; first + AUDIT_KEEP_SEGMENTS <= a->segment; first++) {
+		bool is_old;
+
+		if (!stat_segment(a, first, &st))
+			continue;
+		is_old = by_age && (uint64_t)st.st_mtim.tv_sec * US_PER_S < since_us;
+		if (!is_old && sum_bytes <= bounds->bytes)
+			break;
+		by_age = by_age && sum_bytes > bounds->bytes;
+		sum_bytes -= (uint64_t)st.st_size;
+	}
+	return first;
+}
+
+/* Where the chain stood before a segment, by its first line. Returns 0; -EBADMSG. */
+static int read_begin(struct audit *a, unsigned segment, struct audit_head *ret, struct err *reterr)
+{
+	char name[AUDIT_SEGMENT_NAME] = "";
+	_cleanup_close_ int fd = openat(a->dir_fd, audit_segment_name(segment, name),
+					O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct audit_head after = { 0 };
+	const char *newline;
+	ssize_t n = fd < 0 ? -1 : read(fd, a->line, sizeof(a->line));
+
+	newline = n > 0 ? memchr(a->line, '\n', (size_t)n) : NULL;
+	if (!newline || audit_line_read(a->line, (size_t)(newline - a->line), ret, &after) < 0)
+		return err_set(reterr, -EBADMSG, "cut audit: %s:1: no line of a trail", name);
+	return 0;
+}
+
+static int write_cut(struct audit *a, const struct audit_head *begin, uint64_t now_wall_us,
+		     struct audit_entry *ret, struct err *reterr)
+{
+	/* No boot's, and its number is no other cut's: it is never taken for known. */
+	struct audit_entry e = { .seq = begin->n, .wall_us = now_wall_us };
+
+	(void)str_copy(e.actor, sizeof(e.actor), "recorder");
+	(void)str_copy(e.what, sizeof(e.what), AUDIT_WHAT_CUT);
+	str_append(e.attempt.text, sizeof(e.attempt.text), "%" PRIu64 " %s", begin->n, begin->hash);
+	*ret = e;
+	return audit_append(a, &e, reterr);
+}
+
+int audit_cut(struct audit *a, const struct audit_bounds *bounds, uint64_t now_wall_us,
+	      struct audit_entry *ret_entry, struct err *reterr)
+{
+	struct audit_head begin = { 0 };
+	unsigned first = 0, last = 0, keep;
+	int n = 0, r = audit_segments(a->dir_fd, &first, &last, reterr);
+
+	if (r < 0)
+		return r;
+	keep = find_begin(a, first, bounds, now_wall_us);
+	if (keep == first)
+		return 0;
+	r = read_begin(a, keep, &begin, reterr);
+	if (r == 0)
+		r = write_cut(a, &begin, now_wall_us, ret_entry, reterr);
+	if (r < 0)
+		return r;
+	for (unsigned i = first; i < keep; i++) {
+		char name[AUDIT_SEGMENT_NAME] = "";
+
+		n += unlinkat(a->dir_fd, audit_segment_name(i, name), 0) == 0;
+	}
+	return n;
 }

@@ -30,5 +30,22 @@ DEFINE_CLEANUP(struct audit *, audit_close);
 int audit_append(struct audit *a, const struct audit_entry *entry,
 		 struct err *reterr) _warn_unused_;
 
+/* What is kept of a trail. Age by the file: when a segment was last written. */
+struct audit_bounds {
+	uint64_t bytes, age_us;
+};
+#define AUDIT_KEEP_BYTES (64 * 1024 * 1024) /* some 80,000 entries */
+#define AUDIT_KEEP_DAYS  365
+/* The newest are kept whatever their age: an entry that comes again is known by them. */
+#define AUDIT_KEEP_SEGMENTS 2
+
+/* Removes the oldest segments that are over the bounds; by age one in a call, so that a wrong clock costs no more
+ * than that. First an entry is written that says where the trail begins then, by ret_entry for the journal. A
+ * trail that is broken there is left as it is. Returns segments removed; -EBADMSG; -errno. */
+int audit_cut(struct audit *a, const struct audit_bounds *bounds, uint64_t now_wall_us,
+	      struct audit_entry *ret_entry, struct err *reterr) _warn_unused_;
+
 const struct audit_head *audit_head(const struct audit *a);
 unsigned audit_segment(const struct audit *a);
+/* Is the last entry the first of its segment? */
+bool audit_begins_segment(const struct audit *a);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/message_id.h"
 #include "recorder/recorder.h"
@@ -25,19 +26,6 @@ static void tell_found(const struct audit_found *found)
 	}
 }
 
-int recorder_audit_open(struct recorder *r, struct err *reterr)
-{
-	struct audit_found found = { 0 };
-	int q;
-
-	if (r->audit)
-		return 0;
-	q = audit_open(r->audit_dir, &r->audit, &found, reterr);
-	if (q >= 0)
-		tell_found(&found);
-	return q;
-}
-
 /* The head goes to the journal as well, which another user writes: a trail that was cut off or made
  * anew does not end in it. */
 static void tell_added(const struct recorder *r, const struct audit_entry *e)
@@ -58,6 +46,41 @@ static void tell_added(const struct recorder *r, const struct audit_entry *e)
 		str_append(text, sizeof(text), "audit %" PRIu64 ": %s by %s", head->n,
 			   e->attempt.text[0] ? e->attempt.text : e->what, e->actor);
 	log_fields(LOG_INFO, text, fields, ELEMENTSOF(fields));
+}
+
+/* When a segment has begun, and when we have: rarely, and a clock that is wrong costs little. */
+static void cut(struct recorder *r)
+{
+	static const struct audit_bounds bounds = {
+		.bytes = AUDIT_KEEP_BYTES,
+		.age_us = AUDIT_KEEP_DAYS * 24 * 3600 * US_PER_S,
+	};
+	struct audit_entry entry = { 0 };
+	struct err err = { 0 };
+	int n = audit_cut(r->audit, &bounds, clock_wall_us(), &entry, &err);
+
+	if (n < 0)
+		log_line(LOG_ERR, "%s", err_text(&err));
+	if (n <= 0)
+		return;
+	tell_added(r, &entry);
+	log_line(LOG_NOTICE, "%d audit segment%s over %d MiB or %d days removed", n,
+		 n == 1 ? "" : "s", AUDIT_KEEP_BYTES / 1024 / 1024, AUDIT_KEEP_DAYS);
+}
+
+int recorder_audit_open(struct recorder *r, struct err *reterr)
+{
+	struct audit_found found = { 0 };
+	int q;
+
+	if (r->audit)
+		return 0;
+	q = audit_open(r->audit_dir, &r->audit, &found, reterr);
+	if (q < 0)
+		return q;
+	tell_found(&found);
+	cut(r);
+	return 0;
 }
 
 static void acknowledge(const struct recorder *r, uint64_t seq)
@@ -94,6 +117,8 @@ bool recorder_audit_flush(struct recorder *r)
 		}
 		if (q > 0)
 			tell_added(r, e);
+		if (q > 0 && audit_begins_segment(r->audit))
+			cut(r);
 		acknowledge(r, e->seq);
 		r->audit_head = (r->audit_head + 1) % RECORDER_AUDIT_MAX;
 		r->n_audit--;

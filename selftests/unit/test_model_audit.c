@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -207,8 +208,75 @@ static void a_missing_segment_is_named(void **state)
 
 	audit_head_init(&head);
 	text = chain(&head, 2);
-	tree_write(t, "000002.jsonl", text);
-	verify_fails_with(t, "verify audit: 000001.jsonl:1: the segment is missing");
+	tree_write(t, "000001.jsonl", text);
+	tree_write(t, "000003.jsonl", text);
+	verify_fails_with(t, "verify audit: 000002.jsonl:1: the segment is missing");
+}
+
+static char *cut_line(struct audit_head *head, const struct audit_head *begin)
+{
+	struct audit_entry e = { .seq = begin->n };
+	char *line = malloc(AUDIT_LINE_MAX);
+
+	assert_non_null(line);
+	(void)str_copy(e.what, sizeof(e.what), AUDIT_WHAT_CUT);
+	str_append(e.attempt.text, sizeof(e.attempt.text), "%d %s", (int)begin->n, begin->hash);
+	assert_true(audit_line_format(&e, head, line, head, NULL) > 0);
+	return line;
+}
+
+static char *false_cut_line(struct audit_head *head, const struct audit_head *begin)
+{
+	struct audit_entry e = { .seq = 9 };
+	char *line = malloc(AUDIT_LINE_MAX);
+
+	assert_non_null(line);
+	(void)str_copy(e.what, sizeof(e.what), "start");
+	str_append(e.attempt.text, sizeof(e.attempt.text), "%d %s", (int)begin->n, begin->hash);
+	str_append(e.attempt.actor, sizeof(e.attempt.actor), "\",\"what\":\"cut\",\"");
+	assert_true(audit_line_format(&e, head, line, head, NULL) > 0);
+	return line;
+}
+
+static void a_beginning_that_was_removed_is_accounted_for(void **state)
+{
+	const struct tree *t = *state;
+	struct audit_head head, begin, lies;
+	struct audit_report report;
+	_cleanup_free_ char *gone = NULL, *left = NULL, *cut = NULL, *more = NULL, *lie = NULL;
+
+	audit_head_init(&head);
+	gone = chain(&head, 3);
+	begin = head;
+	left = chain(&head, 2);
+	tree_write(t, "000002.jsonl", left);
+	verify_fails_with(t, "verify audit: 000002.jsonl:1: the trail begins with line 4, and does "
+			     "not say that what was before it was removed");
+	/* What somebody else's text says does not count. */
+	lies = head;
+	lie = false_cut_line(&lies, &begin);
+	tree_write(t, "000003.jsonl", lie);
+	verify_fails_with(t, "verify audit: 000002.jsonl:1: the trail begins with line 4, and does "
+			     "not say that what was before it was removed");
+	cut = cut_line(&head, &begin);
+	tree_write(t, "000003.jsonl", cut);
+	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
+	assert_int_equal(report.begin.n, 3);
+	assert_int_equal(report.lines, 3);
+	/* Killed before it removed anything: more is left than it says. */
+	tree_write(t, "000001.jsonl", gone);
+	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
+	assert_int_equal(report.begin.n, 0);
+	/* Somebody removed more than it says. */
+	more = chain(&head, 1);
+	tree_write(t, "000004.jsonl", more);
+	for (int i = 1; i <= 3; i++) {
+		char name[AUDIT_SEGMENT_NAME] = "";
+
+		assert_int_equal(unlinkat(t->fd, audit_segment_name((unsigned)i, name), 0), 0);
+	}
+	verify_fails_with(t, "verify audit: 000004.jsonl:1: the trail begins with line 7, and does "
+			     "not say that what was before it was removed");
 }
 
 static void an_empty_trail_verifies(void **state)
@@ -265,6 +333,8 @@ int main(void)
 						tree_teardown),
 		cmocka_unit_test_setup_teardown(a_missing_segment_is_named, tree_setup,
 						tree_teardown),
+		cmocka_unit_test_setup_teardown(a_beginning_that_was_removed_is_accounted_for,
+						tree_setup, tree_teardown),
 		cmocka_unit_test_setup_teardown(an_empty_trail_verifies, tree_setup, tree_teardown),
 	};
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "recorder/audit.h"
 #include "selftests/unit/tree.h"
@@ -178,6 +179,103 @@ static void an_empty_last_segment_continues_the_one_before(void **state)
 	assert_int_equal(verified_lines(t), 2);
 }
 
+static const struct audit_bounds all = { .bytes = UINT64_MAX, .age_us = UINT64_MAX };
+
+/* Several segments with one entry each, as if they were full, the oldest a day older than the next. */
+static struct audit *many_segments(const struct tree *t, unsigned n)
+{
+	struct audit_found found = { 0 };
+	struct audit *a = NULL;
+
+	for (unsigned i = 1; i <= n; i++) {
+		struct timespec times[2] = { { .tv_sec = i * 86400 }, { .tv_sec = i * 86400 } };
+		char name[AUDIT_SEGMENT_NAME] = "";
+
+		tree_write(t, audit_segment_name(i, name), "");
+		a = open_at(t, &found);
+		assert_int_equal(append(a, BOOT_A, i), 1);
+		assert_int_equal(utimensat(t->fd, name, times, 0), 0);
+		if (i < n)
+			a = audit_close(a);
+	}
+	return a;
+}
+
+static bool is_there(const struct tree *t, unsigned segment)
+{
+	char name[AUDIT_SEGMENT_NAME] = "";
+
+	return faccessat(t->fd, audit_segment_name(segment, name), F_OK, 0) == 0;
+}
+
+static void what_is_over_the_bytes_goes_and_the_trail_says_so(void **state)
+{
+	const struct tree *t = *state;
+	struct audit *a = many_segments(t, 6);
+	struct audit_bounds bounds = all;
+	struct audit_report report;
+	struct audit_found found = { 0 };
+	struct audit_entry e = { 0 };
+	struct stat st;
+
+	assert_int_equal(fstatat(t->fd, "000006.jsonl", &st, 0), 0);
+	assert_int_equal(audit_cut(a, &bounds, 7 * 86400 * US_PER_S, &e, NULL), 0);
+	bounds.bytes = (uint64_t)st.st_size * 4 + 10;
+	assert_int_equal(audit_cut(a, &bounds, 7 * 86400 * US_PER_S, &e, NULL), 2);
+	assert_string_equal(e.what, AUDIT_WHAT_CUT);
+	assert_false(is_there(t, 1) || is_there(t, 2));
+	assert_true(is_there(t, 3));
+	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
+	assert_int_equal(report.begin.n, 2);
+	assert_int_equal(report.lines, 5); /* four and the cut */
+	/* What is needed to know entries again stays, however small the bound. */
+	bounds.bytes = 1;
+	assert_int_equal(audit_cut(a, &bounds, 7 * 86400 * US_PER_S, &e, NULL), 2);
+	assert_true(is_there(t, 5) && is_there(t, 6));
+	assert_int_equal(audit_cut(a, &bounds, 7 * 86400 * US_PER_S, &e, NULL), 0);
+	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
+	assert_int_equal(report.begin.n, 4);
+	a = audit_close(a);
+	a = open_at(t, &found);
+	assert_false(found.broken || found.repaired);
+	assert_int_equal(append(a, BOOT_A, 6), 0);
+	a = audit_close(a);
+}
+
+static void what_is_old_goes_one_segment_at_a_time(void **state)
+{
+	const struct tree *t = *state;
+	struct audit *a = many_segments(t, 5);
+	const struct audit_bounds bounds = { .bytes = UINT64_MAX, .age_us = 86400 * US_PER_S };
+	uint64_t now_us = 4 * 86400 * US_PER_S + 1;
+	struct audit_report report;
+	struct audit_entry e = { 0 };
+
+	assert_int_equal(audit_cut(a, &bounds, now_us, &e, NULL), 1);
+	assert_int_equal(audit_cut(a, &bounds, now_us, &e, NULL), 1);
+	assert_true(is_there(t, 3));
+	assert_int_equal(audit_verify(t->fd, &report, NULL), 0);
+	assert_int_equal(report.begin.n, 2);
+	/* A clock that has gone mad costs one, and one that has not been set costs none. */
+	assert_int_equal(audit_cut(a, &bounds, 86400 * US_PER_S * 40000, &e, NULL), 1);
+	assert_true(is_there(t, 4));
+	assert_int_equal(audit_cut(a, &bounds, 7, &e, NULL), 0);
+	a = audit_close(a);
+}
+
+static void a_trail_that_is_broken_there_is_not_cut(void **state)
+{
+	const struct tree *t = *state;
+	struct audit *a = many_segments(t, 4);
+	const struct audit_bounds bounds = { .bytes = 1, .age_us = UINT64_MAX };
+	struct audit_entry e = { 0 };
+
+	tree_write(t, "000003.jsonl", "no line of a trail\n");
+	assert_int_equal(audit_cut(a, &bounds, 0, &e, NULL), -EBADMSG);
+	assert_true(is_there(t, 1) && is_there(t, 2));
+	a = audit_close(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +289,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_break_is_told_and_carried_on_from, tree_setup,
 						tree_teardown),
 		cmocka_unit_test_setup_teardown(a_full_segment_is_followed_by_the_next, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(what_is_over_the_bytes_goes_and_the_trail_says_so,
+						tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(what_is_old_goes_one_segment_at_a_time, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(a_trail_that_is_broken_there_is_not_cut, tree_setup,
 						tree_teardown),
 		cmocka_unit_test_setup_teardown(an_empty_last_segment_continues_the_one_before,
 						tree_setup, tree_teardown),
