@@ -19,6 +19,11 @@ uint64_t clock_boot_ns(void)
 	return clock_read_ns(CLOCK_BOOTTIME);
 }
 
+uint64_t clock_mono_us(void)
+{
+	return clock_read_ns(CLOCK_MONOTONIC) / NS_PER_US;
+}
+
 uint64_t clock_wall_us(void)
 {
 	return clock_read_ns(CLOCK_REALTIME) / NS_PER_US;

@@ -12,6 +12,9 @@
 /* CLOCK_BOOTTIME in nanoseconds: goes on while suspended, never set back. All deadlines use it. */
 uint64_t clock_boot_ns(void);
 
+/* CLOCK_MONOTONIC in microseconds: systemd's "...TimestampMonotonic" properties. */
+uint64_t clock_mono_us(void);
+
 /* Microseconds since the epoch, for people and records only. */
 uint64_t clock_wall_us(void);
 

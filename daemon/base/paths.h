@@ -18,4 +18,5 @@
 #define PATH_AUDIT_DIR       "/var/lib/aiops/audit"
 #define PATH_HISTORY_DB      "/var/lib/aiops/history.db"
 #define PATH_CREDENTIALS_DIR "/etc/aiops/credentials" /* root's; a step gets it as aiops_NAME */
-#define PATH_STOP_FILE       "/run/aiops/STOP"        /* root touches it: nothing new is started */
+#define PATH_GOOD_DIR        "/var/lib/aiops-good" /* root's: copies of tracked files, by service */
+#define PATH_STOP_FILE       "/run/aiops/STOP"     /* root touches it: nothing new is started */

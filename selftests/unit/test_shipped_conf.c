@@ -122,6 +122,27 @@ static void assert_decision(const struct services *s, const char *action, const 
 			 d.text);
 }
 
+/* What is done without a person's word. */
+static bool is_free(const char *action)
+{
+	return str_equal(action, "unit.start") || str_equal(action, "container.start") ||
+	       str_equal(action, "service.keep_config");
+}
+
+static void assert_asks_for_all_others(const struct services *managed)
+{
+	for (const struct action_info *a = action_table; a->name; a++) {
+		struct entity on = a->target ? entity_make(ENTITY_KIND_UNIT, "api.service") :
+					       entity_make(ENTITY_KIND_HOST, "");
+		struct decision d = { 0 };
+
+		policy_decide(&policy, managed, a->name, &on, AUTONOMY_AUTO, &d);
+		if ((d.verdict == DECISION_ALLOW) != is_free(a->name))
+			fail_msg("%s: %s (%s)", a->name, decision_verdict_to_string(d.verdict),
+				 d.text);
+	}
+}
+
 static void the_policy_starts_the_dead_and_asks_for_the_rest(void **state)
 {
 	struct service api = { .name = "api", .unit = "api.service" };
@@ -142,6 +163,7 @@ static void the_policy_starts_the_dead_and_asks_for_the_rest(void **state)
 	assert_decision(&managed, "unit.start", "other.service", DECISION_DENY);
 	assert_decision(&managed, "unit.restart", "other.service", DECISION_DENY);
 	assert_decision(&managed, "unit.set_cpu_quota", "ssh.service", DECISION_DENY);
+	assert_asks_for_all_others(&managed);
 	assert_int_equal(policy.limits.per_entity_per_hour, 3);
 	assert_int_equal(policy.limits.per_host_per_hour, 10);
 	assert_int_equal(policy.limits.cooldown_s, 60);
