@@ -12,6 +12,12 @@ static int bad(const struct field *f, const char *cause, struct err *reterr)
 	return err_set(reterr, -EBADMSG, "record field '%s': %s", f->name, cause);
 }
 
+/* A name becomes a key of JSON, which nobody escapes. */
+static bool is_name(const char *s, size_t size)
+{
+	return str_is_terminated(s, size) && str_is_plain_name(s);
+}
+
 static int check_params(const struct field *f, const struct params *params, struct err *reterr)
 {
 	if (params->n > PARAMS_MAX)
@@ -19,8 +25,9 @@ static int check_params(const struct field *f, const struct params *params, stru
 	for (uint32_t i = 0; i < params->n; i++) {
 		const struct param *p = &params->v[i];
 
-		if (!str_is_terminated(p->name, sizeof(p->name)) ||
-		    !str_is_terminated(p->text, sizeof(p->text)))
+		if (!is_name(p->name, sizeof(p->name)))
+			return bad(f, "not the name of a parameter", reterr);
+		if (!str_is_terminated(p->text, sizeof(p->text)))
 			return bad(f, "text has no end", reterr);
 		if ((unsigned)p->type >= _PARAM_TYPE_MAX)
 			return bad(f, "no such type of parameter", reterr);
@@ -32,8 +39,9 @@ static int check_facts(const struct field *f, const struct fact *facts, uint32_t
 		       struct err *reterr)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (!str_is_terminated(facts[i].name, sizeof(facts[i].name)) ||
-		    !str_is_terminated(facts[i].text, sizeof(facts[i].text)))
+		if (!is_name(facts[i].name, sizeof(facts[i].name)))
+			return bad(f, "not the name of a fact", reterr);
+		if (!str_is_terminated(facts[i].text, sizeof(facts[i].text)))
 			return bad(f, "text has no end", reterr);
 		if ((unsigned)facts[i].type >= _FACT_TYPE_MAX)
 			return bad(f, "no such type of fact", reterr);

@@ -167,12 +167,18 @@ int cgroup_read_u64(int fd, uint64_t *ret)
 	return n < 0 ? (int)n : parse_u64(buf, ret);
 }
 
+static const char *next_line(const char *p)
+{
+	p = strchr(p, '\n');
+	return p ? p + 1 : NULL;
+}
+
 /* The value of "KEY VALUE" at the beginning of a line. */
 static int find_key(const char *text, const char *key, uint64_t *ret)
 {
 	size_t n = strlen(key);
 
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p ? 1 : 0)
+	for (const char *p = text; p; p = next_line(p))
 		if (strncmp(p, key, n) == 0 && p[n] == ' ')
 			return parse_u64(p + n + 1, ret);
 	return -ENODATA;

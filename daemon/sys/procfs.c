@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ double procfs_cpu_busy_pct(const struct procfs_cpu *before, const struct procfs_
 	return idle + busy ? 100.0 * (double)busy / (double)(idle + busy) : 0;
 }
 
-static int find_kb(const char *text, const char *key, double *ret)
+static int find_kb(const char *text, const char *key, uint64_t *ret)
 {
 	const char *p = strstr(text, key);
 	char *end = NULL;
@@ -61,22 +62,23 @@ static int find_kb(const char *text, const char *key, double *ret)
 	if (!p)
 		return -EBADMSG;
 	p += strlen(key);
-	*ret = strtod(p, &end);
-	return end == p ? -EBADMSG : 0;
+	errno = 0;
+	*ret = strtoull(p, &end, 10);
+	return end == p || errno ? -EBADMSG : 0;
 }
 
 int procfs_read_memory(int fd, double *ret_available_ratio)
 {
 	char buf[512] = ""; /* both are among the first three lines */
-	double total = 0, available = 0;
+	uint64_t total = 0, available = 0;
 	ssize_t n = read_text(fd, buf, sizeof(buf));
 
 	if (n < 0)
 		return (int)n;
-	if (find_kb(buf, "MemTotal:", &total) < 0 || total <= 0 ||
-	    find_kb(buf, "MemAvailable:", &available) < 0)
+	if (find_kb(buf, "MemTotal:", &total) < 0 || total == 0 ||
+	    find_kb(buf, "MemAvailable:", &available) < 0 || available > total)
 		return -EBADMSG;
-	*ret_available_ratio = available / total;
+	*ret_available_ratio = (double)available / (double)total;
 	return 0;
 }
 
@@ -89,7 +91,7 @@ int procfs_read_load1(int fd, double *ret)
 	if (n < 0)
 		return (int)n;
 	v = strtod(buf, &end);
-	if (end == buf)
+	if (end == buf || !isfinite(v) || v < 0)
 		return -EBADMSG;
 	*ret = v;
 	return 0;

@@ -112,6 +112,21 @@ static void refuses_a_key_that_is_no_hex128(void **state)
 	assert_int_equal(frame_check(&f, f.size, &err), 0);
 }
 
+/* It would be a key in JSON that nobody could read again: a row of the history that is never seen. */
+static void refuses_a_fact_whose_name_is_no_word(void **state)
+{
+	struct frame f;
+	struct evidence *e = &f.inspect_item.evidence;
+
+	(void)state;
+	frame_init(&f, FRAME_EVIDENCE);
+	e->n_facts = 1;
+	(void)str_copy(e->facts[0].name, sizeof(e->facts[0].name), "changed.count");
+	assert_int_equal(frame_check(&f, f.size, NULL), 0);
+	e->facts[0].name[0] = '\xff';
+	assert_int_equal(frame_check(&f, f.size, NULL), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +135,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_a_sample_may_not_hold),
 		cmocka_unit_test(refuses_more_rollups_than_fit),
 		cmocka_unit_test(refuses_a_key_that_is_no_hex128),
+		cmocka_unit_test(refuses_a_fact_whose_name_is_no_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

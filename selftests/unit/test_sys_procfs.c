@@ -57,6 +57,9 @@ static void reads_memory_and_load(void **state)
 					       "MemAvailable:     500000 kB\n");
 	_cleanup_close_ int load = open_file(*state, "loadavg", "1.25 0.60 0.40 2/345 6789\n");
 	_cleanup_close_ int bad = open_file(*state, "bad", "MemTotal: 0 kB\n");
+	_cleanup_close_ int more = open_file(*state, "more",
+					     "MemTotal: 7 kB\nMemAvailable: 8 kB\n");
+	_cleanup_close_ int nan = open_file(*state, "nan", "nan 0.60 0.40\n");
 	double v = 0;
 
 	assert_int_equal(procfs_read_memory(memory, &v), 0);
@@ -65,6 +68,8 @@ static void reads_memory_and_load(void **state)
 	assert_float_equal(v, 1.25, 1e-9);
 	assert_int_equal(procfs_read_memory(bad, &v), -EBADMSG);
 	assert_int_equal(procfs_read_load1(bad, &v), -EBADMSG);
+	assert_int_equal(procfs_read_memory(more, &v), -EBADMSG);
+	assert_int_equal(procfs_read_load1(nan, &v), -EBADMSG);
 }
 
 static void reads_a_process_whose_name_looks_like_fields(void **state)
