@@ -191,6 +191,7 @@ INTEGRATION_SRC := $(sort $(wildcard selftests/integration/*.c))
 PROGRAMS := $(foreach p,$(PROGRAM_NAMES),$(if $(wildcard daemon/$(main_$p).c),$p))
 TESTS := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(TEST_SRC))
 FUZZERS := $(patsubst selftests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
+SEEDS := $(patsubst selftests/fuzz/%.c,$(BUILD)/seeds/%,$(FUZZ_SRC))
 # selftests/target/api.c and selftests/target/aiops-target-api.c both make aiops-target-api.
 target_name = aiops-target-$(patsubst aiops-target-%,%,$(basename $(notdir $1)))
 TARGETS := $(foreach s,$(TARGET_SRC),$(BUILD)/target/$(call target_name,$s))
@@ -226,8 +227,8 @@ check:	## Everything: lint, unit, trace, integration, quick VM cases, sabotaged 
 check-run:
 	@BUILD='$(BUILD)' MAKE='$(MAKE)' selftests/check
 
-check-unit: $(TESTS) $(TRACE_REPLAY)	## Unit and trace tests: no root, no network, no sleeps
-	@BUILD='$(BUILD)' selftests/unit/run $(TESTS)
+check-unit: $(TESTS) $(SEEDS) $(TRACE_REPLAY)	## Unit and trace tests: no root, no network, no sleeps
+	@BUILD='$(BUILD)' selftests/unit/run $(TESTS) $(SEEDS)
 
 .PHONY: check-integration
 check-integration: all $(INTEGRATIONS)	## Our programs by hand, no systemd; CASE=name runs one
@@ -238,11 +239,12 @@ san:	## The same tests under AddressSanitizer and UndefinedBehaviorSanitizer
 		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		$(MAKE) --no-print-directory BUILD=$(BUILD)/san MODE=san CFLAGS='-O1 -g' check-unit
 
-fuzz:	## Each fuzzer for FUZZ_SECONDS (60), from its seed corpus
+fuzz:	## Each fuzzer for FUZZ_SECONDS (60), from its seed corpus; CASE=name runs one
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz MODE=fuzz CC=$(CLANG) CFLAGS='-O1 -g' fuzz-run
 
-fuzz-run: $(FUZZERS)
-	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' selftests/fuzz/run $(FUZZERS)
+FUZZERS_WANTED := $(if $(CASE),$(CASE:%=$(BUILD)/fuzzers/fuzz_%),$(FUZZERS))
+fuzz-run: $(FUZZERS_WANTED)
+	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' selftests/fuzz/run $(FUZZERS_WANTED)
 
 vmtest: deb $(BUILD)/integration/framepeer $(BUILD)/integration/hostileframes	## All cases in a real Debian guest; CASE=name runs one
 	@selftests/vm/run $(CASE)
@@ -358,6 +360,9 @@ SKELETON_USERS := $(filter daemon/sys/% daemon/probes/% daemon/agent/% faults/%,
 	$(filter-out $(foreach k,base model ipc rule engine store,selftests/unit/test_$k_%),$(TEST_SRC))
 $(patsubst %.c,$(OBJ)/%.o,$(SKELETON_USERS)): | $(SKELETONS)
 
+# A fuzz target asks only whether it comes back; a cast to void does not tell gcc so.
+$(FUZZ_SRC:%.c=$(OBJ)/%.o): WARN += -Wno-unused-result
+
 # The generated table declares a plugin's symbol; clang would ask for a header.
 $(patsubst %.c,$(OBJ)/%.o,$(PLUGIN_SRC)): WARN += $(if $(is_clang),-Wno-missing-variable-declarations)
 
@@ -424,6 +429,8 @@ $2: $(OBJ)/$(1:.c=.o) $(call links,$(basename $(notdir $1))) \
 endef
 $(foreach s,$(TEST_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$s),cmocka)))
 $(foreach s,$(FUZZ_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/fuzz/%.c,$(BUILD)/fuzzers/%,$s))))
+$(foreach s,$(FUZZ_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/fuzz/%.c,$(BUILD)/seeds/%,$s))))
+$(SEEDS): $(OBJ)/selftests/fuzz/seeds.o
 $(foreach s,$(BENCH_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/bench/%.c,$(BUILD)/bench/%,$s))))
 $(foreach s,$(INTEGRATION_SRC),$(eval $(call test_rule,$s,$(patsubst selftests/integration/%.c,$(BUILD)/integration/%,$s))))
 

@@ -10,9 +10,6 @@ static const struct entity x = { .kind = ENTITY_KIND_UNIT, .name = "x.service" }
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Whatever the policy says: protected units and an unset mode are never allowed. */
-static const struct entity ssh = { .kind = ENTITY_KIND_UNIT, .name = "ssh.service" };
-static const struct entity x = { .kind = ENTITY_KIND_UNIT, .name = "x.service" };
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(policy_done) struct policy p = { 0 };
