@@ -149,4 +149,36 @@ def catalog(tree):
             yield f"units/aiops.catalog:1: {out.stderr.strip()}"
 
 
-GUARDS = [spdx, shell, python, symbols, exposure, units, unit_users, catalog]
+def can_skip(tree, name):
+    """What is wrong with the leave of NAME: TEST/FUNCTION of a unit test, a whole unit test, or a VM case."""
+    test, _, function = name.partition("/")
+    source = tree.root / "selftests/unit" / f"{test}.c"
+    if not source.exists():
+        source = tree.root / "selftests/vm/cases" / f"{test}.py"
+    if not source.exists():
+        return f"there is no test '{test}'"
+    text = source.read_text()
+    if function:
+        body = re.search(rf"^static void {re.escape(function)}\(.*?^}}", text, re.M | re.S)
+        if not body:
+            return f"'{test}' has no test '{function}'"
+        text = body.group(0)
+    return "" if re.search(r"\bskip\(|exit\(77\)|return 77;", text) else f"'{name}' does not skip"
+
+
+def skips(tree):
+    """Each leave to skip is one that somebody can take: a stale one would hide the next of its name."""
+    path = tree.root / "selftests/skips"
+    seen = set()
+    for n, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
+        if not line or line.startswith("#"):
+            continue
+        name, _, reason = line.partition(":")
+        wrong = "" if reason.strip() else "no reason"
+        wrong = wrong or (f"'{name}' again" if name in seen else can_skip(tree, name))
+        seen.add(name)
+        if wrong:
+            yield f"selftests/skips:{n}: {wrong}"
+
+
+GUARDS = [spdx, shell, python, symbols, exposure, units, unit_users, catalog, skips]
