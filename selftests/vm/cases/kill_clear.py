@@ -10,8 +10,8 @@ PATH = "/run/systemd/system/aiops-fault@.service.d/strace.conf"
 # The first of them is killed as it writes that it begins; the others are as installed.
 DROP_IN = """[Service]
 ExecStopPost=
-ExecStopPost=-/usr/bin/strace -D -qq -o /dev/null -e trace={call} \
-  -e inject={call}:signal=SIGKILL:when=1 /usr/libexec/aiops/aiops-fault clear %i
+ExecStopPost=-/usr/bin/strace -D -qq -o /dev/null -e trace=renameat \
+  -e inject=renameat:signal=SIGKILL:when=1 /usr/libexec/aiops/aiops-fault clear %i
 ExecStopPost=-/usr/libexec/aiops/aiops-fault clear %i
 ExecStopPost=-/usr/libexec/aiops/aiops-fault clear %i
 SystemCallFilter=
@@ -20,12 +20,11 @@ CapabilityBoundingSet=CAP_KILL CAP_NET_ADMIN CAP_BPF CAP_PERFMON CAP_SYS_PTRACE
 
 
 def run(vm):
+    before = chaos.prepare(vm)
     vm.run(["mkdir", "-p", PATH.rsplit("/", 1)[0]])
-    for fault, params, call in (("net.delay", [UNIT, "delay_ms=50"], "renameat"),
-                                ("proc.freeze", [UNIT], "renameat")):
-        vm.write(PATH, DROP_IN.format(call=call))
-        vm.run("systemctl daemon-reload")
-        before = chaos.prepare(vm)
+    vm.write(PATH, DROP_IN)
+    vm.run("systemctl daemon-reload")
+    for fault, params in (("net.delay", [UNIT, "delay_ms=50"]), ("proc.freeze", [UNIT])):
         chaos.inject(vm, fault, *params, span="60s")
         # The runner must not undo it itself.
         vm.run("systemctl kill --kill-who=main -s KILL 'aiops-fault@*.service'")
