@@ -182,6 +182,23 @@ static uint64_t wanted_permyriad(const struct action_context *c)
 	return (uint64_t)params_integer(c->params, "quota_pct") * 100;
 }
 
+/* The reload that brings our file into force does so with all that was edited: a person who is at work on this
+ * very unit decides when. Undoing reloads all the same: what is ours must end. */
+static int check_edits(const struct action_context *c, const struct unit_facts *f,
+		       struct err *reterr)
+{
+	if (!f->reload_needed)
+		return 0;
+	if (!c->by_person)
+		return err_set(reterr, -EPERM,
+			       "set CPU quota of unit '%s': its files were changed and systemd has "
+			       "not read them: that would come into force",
+			       f->id);
+	str_append(c->text, c->text_size,
+		   "what was changed in the files of '%s' comes into force as well; ", f->id);
+	return 0;
+}
+
 static int check(const struct action_context *c, struct err *reterr)
 {
 	const char *unit = params_text(c->params, "unit");
@@ -197,6 +214,8 @@ static int check(const struct action_context *c, struct err *reterr)
 	r = check_no_other(c, reterr);
 	if (r == 0)
 		r = read_cpu_max(c, &now_permyriad, reterr);
+	if (r == 0)
+		r = check_edits(c, &f, reterr);
 	if (r == 0 && is_about(now_permyriad, wanted_permyriad(c))) {
 		str_append(c->text, c->text_size, "'%s' has that limit already", unit);
 		return 1;

@@ -522,6 +522,25 @@ static void refuses_a_second_limit_and_one_that_is_there(void **state)
 	assert_int_equal(a->check(&c, NULL), -EBUSY);
 }
 
+static void leaves_a_unit_alone_that_somebody_is_editing(void **state)
+{
+	const struct action_ops *a = &action_unit_set_cpu_quota;
+	struct params params = params_of(a, "quota_pct", "20");
+	struct action_context c = context_of(&params);
+	struct err err = { 0 };
+
+	(void)state;
+	systemd.facts.reload_needed = true;
+	assert_int_equal(a->check(&c, &err), -EPERM);
+	assert_non_null(strstr(err_text(&err), "would come into force"));
+	/* A person is told, in a dry run too, and decides. */
+	c.by_person = true;
+	assert_int_equal(a->check(&c, NULL), 0);
+	c.dry_run = true;
+	assert_int_equal(a->apply(&c, NULL), 0);
+	assert_non_null(strstr(text, "comes into force as well; would "));
+}
+
 static void gives_back_to_a_unit_that_ended_meanwhile(void **state)
 {
 	const struct action_ops *a = &action_unit_set_cpu_quota;
@@ -583,6 +602,7 @@ int main(void)
 		TEST(says_when_a_later_drop_in_wins),
 		TEST(undoes_a_write_that_was_cut_short),
 		TEST(refuses_a_second_limit_and_one_that_is_there),
+		TEST(leaves_a_unit_alone_that_somebody_is_editing),
 		TEST(gives_back_to_a_unit_that_ended_meanwhile),
 		TEST(reads_no_controller_as_no_limit),
 		TEST(refuses_a_bad_undo_record),
