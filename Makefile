@@ -273,7 +273,7 @@ fmt:	## Format every C file
 	@$(if $(FORMATTED),clang-format -i $(FORMATTED))
 
 ##@ Ship
-.PHONY: deb install install-target
+.PHONY: deb install install-target install-target-stack
 install:	## Install into DESTDIR with prefix (/usr)
 deb: all	## Make build/aiops-agent.deb and build/aiops-target.deb
 	@BUILD='$(BUILD)' VERSION='$(VERSION)' packaging/deb/build
@@ -474,5 +474,22 @@ install-target: all
 	@$(call put,$(targetlibexecdir),$(BUILD)/target/aiops-target-api,0755)
 	@$(call put,$(unitdir),$(call unit_files,selftests/target),0644)
 	@$(foreach d,$(TARGET_CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
+
+# The whole application; a package of its own, for it needs PostgreSQL and a web server.
+STACK := selftests/target/stack
+targetdatadir = $(prefix)/share/aiops-target
+install-target-stack: all
+	@$(call put,$(targetlibexecdir),$(filter-out %-api %-app,$(TARGETS)) \
+		$(filter-out %/aiops-target,$(shell find $(STACK) -maxdepth 1 -type f -perm -u+x)),0755)
+	@$(call put,$(prefix)/sbin,$(STACK)/aiops-target,0755)
+	@$(call put,$(unitdir),$(call unit_files,$(STACK)),0644)
+	@$(INSTALL) -D -m 0644 $(STACK)/aiops-target.sysusers '$(DESTDIR)$(sysusersdir)/aiops-target-stack.conf'
+	@$(INSTALL) -D -m 0644 $(STACK)/aiops-target.tmpfiles '$(DESTDIR)$(tmpfilesdir)/aiops-target-stack.conf'
+	@$(foreach d,units containers,$(call put,$(targetdatadir)/$d,$(wildcard $(STACK)/$d/*.conf $(STACK)/$d/*.yaml),0644) && \
+		$(call put,$(targetdatadir)/$d/services.d,$(wildcard $(STACK)/$d/services.d/*),0644) &&) :
+	@$(call put,$(targetdatadir)/migrations,$(sort $(wildcard selftests/target/migrations/*.sql)),0644)
+	@$(call put,$(targetdatadir)/web,$(sort $(wildcard selftests/target/web/*)),0644)
+	@$(call put,$(datadir)/policy.d,$(STACK)/policy.d/50-aiops-target-stack.yaml,0644)
+	@$(call put,$(mandir)/man8,$(STACK)/aiops-target.8,0644)
 
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d' -type f)

@@ -93,7 +93,7 @@ class Application:
             "TARGET_SNAPSHOTS": str(self.dir / "snapshots"),
             "MIGRATE": str(BUILD / "target/aiops-target-migrate"),
         }
-        self.db = self.api = self.upstream = self.fallback = None
+        self.db = self.api = self.upstream = self.fallback = self.web = None
 
     def start_db(self):
         self.db = Program([STACK / "aiops-target-db"], self.env, self.postgres)
@@ -145,6 +145,14 @@ class Application:
                  "the API answers")
         check(self.api.is_running(), f"the API ended: {self.api.lines}")
 
+    def start_web(self):
+        (self.dir / "web").mkdir()
+        self.web_port = free_port()
+        env = {**self.env, "WEB_RUNTIME": str(self.dir / "web"), "WEB_PORT": str(self.web_port),
+               "WEB_ROOT": str(TOP / "selftests/target/web"), "WEB_API": f"127.0.0.1:{self.port}"}
+        self.web = Program([STACK / "aiops-target-web"], env)
+        wait_for(lambda: ask(self.web_port, "GET", "/healthz")[0] == 200, "the web server answers")
+
     def ask(self, method, path, body=None, timeout_s=WAIT_S):
         return ask(self.port, method, path, body, timeout_s)
 
@@ -166,7 +174,7 @@ class Application:
         return self
 
     def __exit__(self, *_):
-        for program in (self.api, self.upstream, self.fallback):
+        for program in (self.web, self.api, self.upstream, self.fallback):
             if program:
                 program.stop()
         if self.db:

@@ -38,7 +38,9 @@ def layer():
 class Engine:
     """The socket is where the product looks for it below a root of the case."""
 
-    def __init__(self, case):
+    def __init__(self, case, storage="vfs"):
+        """storage: vfs works on any file system, and copies the whole image for each container."""
+        self.storage = storage
         self.dir = case.dir / "engine"
         self.root = case.dir / "root"
         (self.root / "run").mkdir(parents=True)
@@ -50,7 +52,8 @@ class Engine:
         """dockerd brings containerd with it; nothing of the host's network is touched."""
         log = open(self.dir / "log", "a")
         self.process = subprocess.Popen(
-            ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs",
+            ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none",
+             f"--storage-driver={self.storage}",
              f"--data-root={self.dir}/data", f"--exec-root={self.dir}/exec",
              f"--pidfile={self.dir}/pid", f"--host=unix://{self.socket}"],
             stdout=log, stderr=log, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
