@@ -130,7 +130,7 @@ pkgs_aiops-gateway := libsystemd libcurl json-c yaml-0.1 libseccomp libcap-ng li
 main_aiops-step := step
 dirs_aiops-step := actions
 regs_aiops-step := action
-pkgs_aiops-step := libsystemd libcurl json-c yaml-0.1 libseccomp libcap-ng libcrypto
+pkgs_aiops-step := libsystemd libcurl libpq json-c yaml-0.1 libseccomp libcap-ng libcrypto
 
 main_aiops-fault := fault
 dirs_aiops-fault := faults

@@ -6,53 +6,16 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "sys/pg.h"
 
 /* Of all our runs in one database; any number that nobody else takes. */
 #define LOCK_KEY "7020095312"
-
-DEFINE_CLEANUP(PGresult *, PQclear);
-#define _cleanup_result_ _cleanup_(PQclearp)
 
 static const char table_sql[] = "CREATE TABLE IF NOT EXISTS schema_migrations ("
 				" version integer PRIMARY KEY CHECK (version > 0),"
 				" name text NOT NULL,"
 				" sha256 text NOT NULL,"
 				" applied_at timestamptz NOT NULL DEFAULT clock_timestamp())";
-
-/* Source: PostgreSQL 15 manual, appendix A. */
-static int errno_of_state(PGconn *conn, const char *state)
-{
-	static const struct {
-		const char *state;
-		int code;
-	} known[] = {
-		{ "55P03", -EBUSY }, { "40P01", -EBUSY },  { "57014", -ETIMEDOUT },
-		{ "25P03", -EBUSY }, { "42501", -EACCES }, { "53100", -ENOSPC },
-		{ "25006", -EROFS },
-	};
-
-	if (PQstatus(conn) == CONNECTION_BAD)
-		return -ENOTCONN;
-	for (size_t i = 0; state && i < ELEMENTSOF(known); i++)
-		if (str_equal(state, known[i].state))
-			return known[i].code;
-	return -EIO;
-}
-
-/* The server's own words, in one line. */
-static int fail(PGconn *conn, const PGresult *res, struct err *reterr)
-{
-	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-	char line[ERR_TEXT_MAX] = "";
-
-	str_append(line, sizeof(line), "%s", text ? text : PQerrorMessage(conn));
-	for (char *c = line; *c; c++)
-		*c = *c == '\n' ? ' ' : *c;
-	for (size_t n = strlen(line); n > 0 && line[n - 1] == ' '; n--)
-		line[n - 1] = '\0';
-	return err_set(reterr, errno_of_state(conn, PQresultErrorField(res, PG_DIAG_SQLSTATE)),
-		       "%s", line);
-}
 
 static bool is_good(const PGresult *res)
 {
@@ -67,7 +30,7 @@ static int run(PGconn *conn, const char *sql, struct err *reterr)
 {
 	_cleanup_result_ PGresult *res = PQexec(conn, sql);
 
-	return is_good(res) ? 0 : fail(conn, res, reterr);
+	return is_good(res) ? 0 : pg_fail(conn, res, reterr);
 }
 
 static int ask(PGconn *conn, const char *sql, PGresult **ret, struct err *reterr)
@@ -75,7 +38,7 @@ static int ask(PGconn *conn, const char *sql, PGresult **ret, struct err *reterr
 	_cleanup_result_ PGresult *res = PQexec(conn, sql);
 
 	if (PQresultStatus(res) != PGRES_TUPLES_OK)
-		return fail(conn, res, reterr);
+		return pg_fail(conn, res, reterr);
 	*ret = TAKE_PTR(res);
 	return 0;
 }
@@ -172,7 +135,7 @@ static int note(PGconn *conn, const struct migration *v, bool is_up, struct err 
 	res = PQexecParams(conn, is_up ? insert : delete, is_up ? 3 : 1, NULL, values, NULL, NULL,
 			   0);
 	if (!is_good(res))
-		return fail(conn, res, reterr);
+		return pg_fail(conn, res, reterr);
 	if (!str_equal(PQcmdTuples(res), "1"))
 		return err_set(reterr, -EIO, "its row in schema_migrations is not there");
 	return 0;
@@ -233,7 +196,7 @@ static int commit(PGconn *conn, struct err *reterr)
 	_cleanup_result_ PGresult *res = PQexec(conn, "COMMIT");
 
 	if (!is_good(res))
-		return fail(conn, res, reterr);
+		return pg_fail(conn, res, reterr);
 	if (!str_equal(PQcmdStatus(res), "COMMIT"))
 		return err_set(reterr, -EIO, "commit: the server answered %s", PQcmdStatus(res));
 	return 0;
