@@ -198,6 +198,8 @@ TARGETS := $(foreach s,$(TARGET_SRC),$(BUILD)/target/$(call target_name,$s))
 TRACE_REPLAY := $(if $(TRACE_SRC),$(BUILD)/trace/replay)
 # An action's profile: the common unit of steps and what is appended to it.
 STEP_UNITS := $(patsubst units/%.conf,$(BUILD)/units/%@.service,$(sort $(wildcard units/aiops-step-*.conf)))
+# The end of what each of them does for a time.
+STEP_UNITS += $(BUILD)/units/aiops-expire@.service $(subst aiops-step-,aiops-expire-,$(STEP_UNITS))
 BENCHES := $(patsubst selftests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 INTEGRATIONS := $(patsubst selftests/integration/%.c,$(BUILD)/integration/%,$(INTEGRATION_SRC))
 SKELETONS := $(patsubst bpf/%.bpf.c,$(GEN)/%.skel.h,$(BPF_SRC))
@@ -341,8 +343,16 @@ $(OBJ)/bpf/%.bpf.o: bpf/%.bpf.c $(GEN)/vmlinux.h
 $(GEN)/%.skel.h: $(OBJ)/bpf/%.bpf.o
 	$(call say,SKEL,$@)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< >$@
 
+step_unit = $(call say,UNIT,$@)mkdir -p $(@D) && cat $^ >$@
+
 $(BUILD)/units/aiops-step-%@.service: units/aiops-step@.service units/aiops-step-%.conf
-	$(call say,UNIT,$@)mkdir -p $(@D) && cat $^ >$@
+	$(step_unit)
+
+$(BUILD)/units/aiops-expire@.service: units/aiops-step@.service units/aiops-expire.conf
+	$(step_unit)
+
+$(BUILD)/units/aiops-expire-%@.service: units/aiops-step@.service units/aiops-step-%.conf units/aiops-expire.conf
+	$(step_unit)
 
 # ---- compile and link ----------------------------------------------------------------------------
 

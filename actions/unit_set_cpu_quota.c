@@ -10,13 +10,15 @@
 #include "ops/action.h"
 #include "sys/unitctl.h"
 
-#define TIMEOUT_MS     120000 /* a reload reads every unit file of the host again */
-#define SETTLE_MS      200
-#define VISIBLE_MAX_NS (5 * NS_PER_S) /* systemd writes cpu.max soon after a reload, not in it */
-#define DROPIN_PREFIX  "90-aiops-"    /* after an operator's own numbers, as a rule below 90 */
-#define RUNTIME_DIR    "run/systemd/system"
-#define CPU_MAX_NONE   UINT64_MAX
-#define PERMYRIAD      10000
+#define TIMEOUT_MS      120000 /* a reload reads every unit file of the host again */
+#define SETTLE_MS       200
+#define VISIBLE_MAX_NS  (5 * NS_PER_S) /* systemd writes cpu.max soon after a reload, not in it */
+#define DROPIN_PREFIX   "90-aiops-"    /* after an operator's own numbers, as a rule below 90 */
+#define RUNTIME_DIR     "run/systemd/system"
+#define DURATION_MIN_NS (INT64_C(10) * NS_PER_S)    /* a step with its reload takes seconds */
+#define DURATION_MAX_NS (INT64_C(86400) * NS_PER_S) /* what lasts longer is configuration */
+#define CPU_MAX_NONE    UINT64_MAX
+#define PERMYRIAD       10000
 
 static const struct param_spec params[] = {
 	{ .name = "unit", .type = PARAM_TYPE_UNIT, .help = "service, slice or scope to slow down" },
@@ -26,6 +28,12 @@ static const struct param_spec params[] = {
 	  .min = 1,
 	  .max = 1000,
 	  .help = "CPU time it may have, 100 is one whole CPU" },
+	{ .name = PARAM_DURATION,
+	  .type = PARAM_TYPE_SPAN,
+	  .min = DURATION_MIN_NS,
+	  .max = DURATION_MAX_NS,
+	  .default_text = "15min",
+	  .help = "how long; then systemd takes it back" },
 	{ .name = NULL },
 };
 
@@ -69,8 +77,8 @@ static void format_content(const struct action_context *c, char *buf, size_t siz
 	buf[0] = '\0';
 	str_append(
 		buf, size,
-		"# Set by aiops, attempt %s; goes with it or with a reboot.\n[%s]\nCPUQuota=%s%%\n",
-		c->key, section_of(params_text(c->params, "unit")),
+		"# Set by aiops, attempt %s; aiops-expire@%s.timer takes it back.\n[%s]\nCPUQuota=%s%%\n",
+		c->key, c->key, section_of(params_text(c->params, "unit")),
 		params_text(c->params, "quota_pct"));
 }
 
@@ -337,7 +345,7 @@ static int revert(const struct action_context *c, const void *undo, size_t undo_
 
 const struct action_ops action_unit_set_cpu_quota = {
 	.name = "unit.set_cpu_quota",
-	.summary = "limit the CPU time of a unit until undone or reboot",
+	.summary = "limit the CPU time of a unit for a while",
 	.source = "systemd.resource-control(5), CPUQuota=; kernel cgroup-v2.rst, cpu.max",
 	.params = params,
 	.target = "unit",

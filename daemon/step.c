@@ -34,10 +34,11 @@ static int help(void)
 		"\n"
 		"  run KEY     claim the record KEY, validate it against policy, carry it out\n"
 		"  settle KEY  after run was killed: finish it, undo it or say that it is not known\n"
+		"  expire KEY  undo what was done for a time, now\n"
 		"  describe    print the actions as C\n"
 		"\n"
 		"  --unit PREFIX      of the template it runs in: which actions it may carry out\n"
-		"                     (aiops-step; -files, -net and -proc are others)\n"
+		"                     (aiops-step, aiops-expire; with -files, -net and -proc others)\n"
 		"  --root DIR         configuration and host files below DIR (/)\n"
 		"  --runtime-dir DIR  records below DIR (" AIOPS_RUNDIR ")\n"
 		"  --version, --help");
@@ -104,22 +105,31 @@ static int parse_options(int argc, char **argv)
 	return 0;
 }
 
+static int run_verb(const char *verb, const char *key)
+{
+	static const struct {
+		const char *verb;
+		int (*function)(struct step *s, struct err *reterr);
+	} verbs[] = { { "run", step_run }, { "settle", step_settle }, { "expire", step_expire } };
+
+	for (size_t i = 0; key && i < ELEMENTSOF(verbs); i++)
+		if (str_equal(verb, verbs[i].verb))
+			return with_step(verb, key, verbs[i].function);
+	if (!key && str_equal(verb, "describe"))
+		return step_describe(stdout) < 0;
+	(void)fputs("aiops-step: see aiops-step --help\n", stderr);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	int c = parse_options(argc, argv);
-	const char *verb = argc - optind > 0 ? argv[optind] : "";
+	const char *verb = argc - optind > 0 && c == 0 ? argv[optind] : "";
 	const char *key = argc - optind == 2 ? argv[optind + 1] : NULL;
 
 	if (c == 'h')
 		return help();
 	if (c == 'v')
 		return puts("aiops-step " AIOPS_VERSION) < 0;
-	if (c == 0 && key && str_equal(verb, "run"))
-		return with_step("run", key, step_run);
-	if (c == 0 && key && str_equal(verb, "settle"))
-		return with_step("settle", key, step_settle);
-	if (c == 0 && !key && str_equal(verb, "describe"))
-		return step_describe(stdout) < 0;
-	(void)fputs("aiops-step: see aiops-step --help\n", stderr);
-	return 2;
+	return run_verb(verb, key);
 }

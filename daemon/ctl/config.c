@@ -111,6 +111,7 @@ static struct json_object *policy_json(const struct policy *p)
 	(void)json_add_u64(o, "per_host_per_hour", p->limits.per_host_per_hour);
 	(void)json_add_u64(o, "cooldown_s", p->limits.cooldown_s);
 	(void)json_add_u64(o, "approval_s", p->limits.approval_s);
+	(void)json_add_u64(o, "duration_s", p->limits.duration_s);
 	(void)json_add(o, "allow", rules);
 	return o;
 }

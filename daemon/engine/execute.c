@@ -168,8 +168,7 @@ static void on_done(struct engine *e, struct slot *s, const struct attempt_updat
 	count_start(e, s);
 	s->revertible = u->attempt.revertible;
 	s->withdrawing = false;
-	if (s->revertible && s->lease_s)
-		lease_add(e, s);
+	lease_add(e, s);
 	verify_start(e, s);
 }
 

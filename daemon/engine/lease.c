@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Changes for a time only are taken back: nothing stays behind that was meant to go. */
+/* Changes for a time only. Their end is systemd's; ours is to end them sooner where they are no longer
+ * needed, and to tell. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 
 /* It uses under half of what it may for this long: it no longer wants more. Ours. */
 #define IDLE_NS (300 * NS_PER_S)
+
+/* How long after its time we wait to be told of its end: aiops-expire@.service tries again every 20 s. Ours. */
+#define OVERDUE_NS (60 * NS_PER_S)
 
 /* A revert is a step; systemd's own limit for one is 90 s. */
 #define REVERT_AGAIN_NS (60 * NS_PER_S)
@@ -35,8 +39,11 @@ static double quota_of(const struct plan *plan)
 
 void lease_add(struct engine *e, struct slot *s)
 {
+	uint64_t span_ns = params_duration_ns(&s->plan.step.params);
 	struct lease *l = find_lease(e, s->key);
 
+	if (span_ns == 0)
+		return;
 	for (size_t i = 0; !l && i < ELEMENTSOF(e->leases); i++)
 		if (!e->leases[i].used)
 			l = &e->leases[i];
@@ -49,7 +56,7 @@ void lease_add(struct engine *e, struct slot *s)
 	l->incident_id = s->id;
 	l->parent_id = s->last_id;
 	l->root = s->root;
-	l->until_ns = e->now_ns + s->lease_s * NS_PER_S;
+	l->until_ns = e->now_ns + span_ns + OVERDUE_NS;
 	l->due_ns = e->now_ns + LOOK_NS;
 	l->quota_pct = quota_of(&s->plan);
 	(void)str_copy(l->key, sizeof(l->key), s->key);
@@ -112,6 +119,7 @@ static void emit_attempt(struct engine *e, struct lease *l, const struct attempt
 bool lease_update(struct engine *e, const struct attempt_update *u)
 {
 	struct lease *l = find_lease(e, u->attempt.key);
+	char text[RECORD_TEXT_MAX];
 
 	if (!l)
 		return false;
@@ -119,7 +127,8 @@ bool lease_update(struct engine *e, const struct attempt_update *u)
 		emit_attempt(e, l, u);
 		narrate_lease(e, l, LOG_NOTICE, MESSAGE_ID_ACTION_REVERTED,
 			      "%s of '%s' was taken back: %s.", l->action, l->root.name,
-			      l->reason[0] ? l->reason : "somebody asked for it");
+			      l->reason[0] ? l->reason :
+					     str_escape(text, sizeof(text), u->attempt.text));
 		memset(l, 0, sizeof(*l));
 	} else if (u->attempt.phase == ATTEMPT_PHASE_UNKNOWN ||
 		   u->attempt.phase == ATTEMPT_PHASE_FAILED ||
@@ -199,11 +208,23 @@ static void look(struct engine *e, struct lease *l)
 	} else if (is_being_judged(e, l)) {
 		l->due_ns = e->now_ns + LOOK_NS;
 	} else if (e->now_ns >= l->until_ns) {
-		take_back(e, l, "its time is over");
+		take_back(e, l, "its time is over and systemd did not say that it ended it");
 	} else {
 		ask(e, l, "unit_status", &l->asked_status);
 		ask(e, l, "unit_tasks", &l->asked_tasks);
 		l->due_ns = e->now_ns + LOOK_NS < l->until_ns ? e->now_ns + LOOK_NS : l->until_ns;
+	}
+}
+
+void lease_restored(struct engine *e)
+{
+	for (size_t i = 0; i < ELEMENTSOF(e->leases); i++) {
+		struct lease *l = &e->leases[i];
+		struct command *c = l->used ? engine_push(e, COMMAND_QUERY) : NULL;
+
+		l->asked_status = l->asked_tasks = 0;
+		if (c)
+			(void)str_copy(c->query.key, sizeof(c->query.key), l->key);
 	}
 }
 

@@ -43,16 +43,17 @@ static void describe_verify(const struct runbook_verify *v, const struct service
 		   v->within_s);
 }
 
-static void describe_undo(const struct action_info *action, const struct runbook_step *step,
+static void describe_undo(const struct action_info *action, const struct params *params,
 			  const char *target, char *buf, size_t size)
 {
+	uint64_t span_ns = params_duration_ns(params);
 	char span[CLOCK_SPAN_MAX];
 
 	if (!action->undo)
 		(void)str_copy(buf, size, "nothing to take back");
-	else if (step->lease_s)
+	else if (span_ns > 0)
 		(void)snprintf(buf, size, "taken back after %s, or when '%.60s' no longer needs it",
-			       clock_format_span(step->lease_s * NS_PER_S, span), target);
+			       clock_format_span(span_ns, span), target);
 	else
 		(void)str_copy(buf, size, "taken back if it does not help");
 }
@@ -83,7 +84,8 @@ int plan_make(const struct engine_config *config, const struct runbook *r, uint3
 	ret->alternative = alternative;
 	describe_verify(&r->verify, services_find_unit(config->services, entity->name),
 			ret->verify_text, sizeof(ret->verify_text));
-	describe_undo(action, step, root->name, ret->undo_text, sizeof(ret->undo_text));
+	describe_undo(action, &ret->step.params, root->name, ret->undo_text,
+		      sizeof(ret->undo_text));
 	return 0;
 }
 
@@ -162,7 +164,6 @@ void plan_next(struct engine *e, struct slot *s)
 		}
 		emit_plan(e, s, &g);
 		if (g.verdict == GUARD_GO) {
-			s->lease_s = r->plan[s->alternative].lease_s;
 			execute_propose(e, s);
 			verify_baseline(e, s, r);
 			return;

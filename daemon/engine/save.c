@@ -203,8 +203,7 @@ int engine_restore(struct engine *e, const void *buf, size_t size, uint64_t now_
 	p = take(p, e->breakers, head.n_breakers * sizeof(e->breakers[0]));
 	(void)take(p, e->learnt, head.n_learnt * sizeof(e->learnt[0]));
 	e->n_learnt = head.n_learnt;
-	for (size_t i = 0; i < ELEMENTSOF(e->leases); i++)
-		e->leases[i].asked_status = e->leases[i].asked_tasks = 0;
+	lease_restored(e);
 	for (size_t i = 0; i < head.n_slots; i++)
 		if (e->slots[i].stage != STAGE_FREE)
 			revive(e, &e->slots[i]);

@@ -94,7 +94,6 @@ struct slot {
 	uint32_t alternative, sequence; /* sequence: number of the attempt, part of its key */
 	uint64_t plan_id;
 	struct plan plan;
-	uint32_t lease_s;
 
 	char key[STR_HEX128_MAX];
 	enum attempt_phase phase;
@@ -116,7 +115,8 @@ struct slot {
 	struct diagnosis diagnosis;
 };
 
-/* A change for a time only: taken back when that is over, or when nobody needs it any more. */
+/* A change for a time only. systemd takes it back when that is over; here it is watched, so that it ends
+ * sooner when nobody needs it any more, and told of. */
 struct lease {
 	char key[STR_HEX128_MAX], action[RULE_NAME_MAX], service[RULE_NAME_MAX],
 		runbook[RULE_NAME_MAX];
@@ -304,7 +304,10 @@ void learn_verdict(struct engine *e, struct slot *s, enum verdict_result result)
 enum autonomy learn_autonomy(const struct engine *e, const struct runbook *r);
 
 /* lease.c */
+/* What s has done is for a time; no more than looks at it where it is not. */
 void lease_add(struct engine *e, struct slot *s);
+/* After a restart of the agent: what became of each meanwhile is asked. */
+void lease_restored(struct engine *e);
 void lease_drop(struct engine *e, const char *key);
 bool lease_is_in_force(const struct engine *e, const char *action, const struct entity *root);
 bool lease_update(struct engine *e, const struct attempt_update *u);

@@ -239,7 +239,7 @@ static void resolve(struct engine *e, struct slot *s, const struct runbook *r)
 	const struct incident *i = &s->incident;
 
 	s->incident.healed_ns = s->healthy_since_ns ? s->healthy_since_ns : e->now_ns;
-	if (s->lease_s && s->revertible)
+	if (params_duration_ns(&s->plan.step.params) > 0)
 		(void)snprintf(lease, sizeof(lease), " The change is %s.", s->plan.undo_text);
 	(void)snprintf(reason, sizeof(reason), "%s is %s for %u s and every alert is clear",
 		       s->verify_signal, narrate_value(s->verify_signal, s->after, after),

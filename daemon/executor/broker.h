@@ -14,6 +14,8 @@
  *   PROPOSED -> DENIED | WAITING | STARTING        WAITING -> DENIED | STARTING
  *   STARTING -> CLAIMED .. APPLIED -> DONE | FAILED | UNKNOWN        DONE -> REVERTED | UNKNOWN
  *
+ * What is done for a time is ended by systemd, whoever of us lives: that is taken note of here.
+ *
  * What is about to happen is persisted first. systemd is asked once for a key, never again: what did not
  * begin is revoked, and the claim file decides between the two. */
 
@@ -58,6 +60,9 @@ struct broker_ops {
 	/* Reads what the step left: 1 and *ret if there is a result, 0 and *ret_claim. */
 	int (*look)(void *userdata, const char *key, struct step_claim *ret_claim,
 		    bool *ret_claimed, struct step_result *ret, struct err *reterr);
+	/* Reads what was left when systemd ended what KEY did for a time: 1 and *ret, 0 for nothing. */
+	int (*look_expired)(void *userdata, const char *key, struct step_result *ret,
+			    struct err *reterr);
 	void (*forget)(void *userdata, const char *key); /* its files */
 	bool (*is_stopped)(void *userdata);              /* PATH_STOP_FILE */
 	bool (*audit_is_full)(void *userdata);

@@ -38,6 +38,36 @@ static void set_text(struct entry *e, const char *text)
 		(void)str_escape(e->attempt.text, sizeof(e->attempt.text), text);
 }
 
+static bool may_have_expired(const struct entry *e)
+{
+	return e->op == STEP_OP_APPLY && params_duration_ns(&e->attempt.params) > 0 &&
+	       (e->attempt.phase == ATTEMPT_PHASE_DONE ||
+		e->attempt.phase == ATTEMPT_PHASE_UNKNOWN);
+}
+
+/* Its time was over: takes note of what that left, once. */
+static void look_expired(struct broker *b, struct entry *e)
+{
+	struct step_result expired;
+	char text[RECORD_TEXT_MAX] = "";
+	bool is_undone;
+
+	if (!may_have_expired(e) ||
+	    b->ops->look_expired(b->userdata, e->attempt.key, &expired, NULL) <= 0)
+		return;
+	is_undone = expired.phase == ATTEMPT_PHASE_DONE;
+	if (!is_undone && e->attempt.phase == ATTEMPT_PHASE_UNKNOWN)
+		return;
+	e->attempt.phase = is_undone ? ATTEMPT_PHASE_REVERTED : ATTEMPT_PHASE_UNKNOWN;
+	e->attempt.error = expired.error;
+	str_append(text, sizeof(text), "%s: %s",
+		   is_undone ? "its time is over" : "its time is over, and it is not undone",
+		   expired.text);
+	set_text(e, text);
+	b->ops->audit(b->userdata, "expire", "systemd", e);
+	broker_tell(b, e);
+}
+
 /* What the end of an undo means for what was undone. */
 static void end_target(struct broker *b, const struct entry *e)
 {
@@ -45,6 +75,9 @@ static void end_target(struct broker *b, const struct entry *e)
 	char text[RECORD_TEXT_MAX] = "";
 
 	if (!target)
+		return;
+	look_expired(b, target);
+	if (target->attempt.phase == ATTEMPT_PHASE_REVERTED)
 		return;
 	if (e->attempt.phase == ATTEMPT_PHASE_DONE) {
 		target->attempt.phase = ATTEMPT_PHASE_REVERTED;
@@ -72,6 +105,7 @@ void broker_end(struct broker *b, struct entry *e, enum attempt_phase phase, int
 	if (ran)
 		b->ops->audit(b->userdata, "finish", "executor", e);
 	broker_tell(b, e);
+	look_expired(b, e);
 	if (e->op == STEP_OP_REVERT)
 		end_target(b, e);
 	if (undo && broker_revert(b, e->attempt.key, e->attempt.actor, "withdrawn while it ran",
@@ -227,8 +261,12 @@ void broker_look(struct broker *b, const char *key)
 	bool claimed = false;
 	int r;
 
-	if (!e || !entry_is_running(e))
+	if (!e)
 		return;
+	if (!entry_is_running(e)) {
+		look_expired(b, e);
+		return;
+	}
 	r = b->ops->look(b->userdata, key, &claim, &claimed, &result, &err);
 	if (r > 0) {
 		take_result(b, e, &result);
@@ -361,6 +399,7 @@ static void resume_final(struct broker *b, struct entry *e)
 	if (target && target->attempt.phase == ATTEMPT_PHASE_DONE &&
 	    str_equal(target->revert_key, e->attempt.key))
 		end_target(b, e);
+	look_expired(b, e);
 	/* An undo that is on record speaks for itself. */
 	if (e->revert_wanted && e->attempt.phase == ATTEMPT_PHASE_DONE &&
 	    !attempts_find(&b->attempts, e->revert_key) &&

@@ -65,6 +65,12 @@ static int op_look(void *userdata, const char *key, struct step_claim *ret_claim
 			  reterr);
 }
 
+static int op_look_expired(void *userdata, const char *key, struct step_result *ret,
+			   struct err *reterr)
+{
+	return step_expired_read(((struct executor *)userdata)->store.steps_fd, key, ret, reterr);
+}
+
 static void op_forget(void *userdata, const char *key)
 {
 	store_forget(&((struct executor *)userdata)->store, key);
@@ -95,6 +101,7 @@ static const struct broker_ops broker_ops = {
 	.start = op_start,
 	.revoke = op_revoke,
 	.look = op_look,
+	.look_expired = op_look_expired,
 	.forget = op_forget,
 	.is_stopped = op_is_stopped,
 	.audit_is_full = op_audit_is_full,

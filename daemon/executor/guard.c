@@ -88,6 +88,7 @@ static bool policy_allows(const struct guard_view *v, const struct guard_request
 	/* The mode is how much goes without a person; here one asks. */
 	enum autonomy mode = rq->entry->by_person ? AUTONOMY_AUTO : v->mode;
 	char text[RECORD_TEXT_MAX] = "";
+	struct err err = { 0 };
 
 	if (!v->policy) {
 		str_append(text, sizeof(text), "no valid policy: %s",
@@ -95,6 +96,8 @@ static bool policy_allows(const struct guard_view *v, const struct guard_request
 								   "none is loaded");
 		return deny(d, "no-policy", text);
 	}
+	if (policy_check_duration(v->policy, &rq->entry->attempt.params, &err) < 0)
+		return deny(d, "duration", err_text(&err));
 	policy_decide(v->policy, v->services, rq->info->name, &rq->entry->entity,
 		      lower(rq->autonomy, mode), d);
 	return d->verdict == DECISION_ALLOW || d->verdict == DECISION_ASK;

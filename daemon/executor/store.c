@@ -261,7 +261,7 @@ int store_look(const struct store *s, const char *key, struct step_claim *ret_cl
 
 void store_forget(const struct store *s, const char *key)
 {
-	static const char *const suffixes[] = { "", ".claim", ".result", ".revoke" };
+	static const char *const suffixes[] = { "", ".claim", ".result", ".expired", ".revoke" };
 	char name[FILE_NAME_MAX];
 
 	(void)unlinkat(s->attempts_fd, key, 0);

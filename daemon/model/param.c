@@ -303,6 +303,15 @@ const char *params_text(const struct params *params, const char *name)
 	return params_get(params, name)->text;
 }
 
+uint64_t params_duration_ns(const struct params *params)
+{
+	for (uint32_t i = 0; i < params->n && i < PARAMS_MAX; i++)
+		if (params->v[i].type == PARAM_TYPE_SPAN &&
+		    str_equal(params->v[i].name, PARAM_DURATION))
+			return (uint64_t)params->v[i].integer;
+	return 0;
+}
+
 char *params_format(const struct params *params, char *buf, size_t size)
 {
 	buf[0] = '\0';

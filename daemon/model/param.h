@@ -73,5 +73,11 @@ const struct param *params_get(const struct params *params, const char *name);
 int64_t params_integer(const struct params *params, const char *name);
 const char *params_text(const struct params *params, const char *name);
 
+/* A parameter of this name and type SPAN says how long a change is to last. */
+#define PARAM_DURATION "duration"
+
+/* That time in nanoseconds; 0: the change stays until somebody undoes it. */
+uint64_t params_duration_ns(const struct params *params);
+
 /* "unit=nginx.service quota_pct=20", canonical; what hashes and people see. Returns buf. */
 char *params_format(const struct params *params, char *buf, size_t size);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/confdir.h"
 #include "base/str.h"
 #include "base/yaml.h"
@@ -40,6 +41,7 @@ static const struct yaml_field limit_fields[] = {
 	YAML_U32("per_host_per_hour", policy_limits, per_host_per_hour, 1, 600),
 	YAML_U32("cooldown_s", policy_limits, cooldown_s, 0, 86400),
 	YAML_U32("approval_s", policy_limits, approval_s, 10, 86400),
+	YAML_U32("duration_s", policy_limits, duration_s, 10, 86400),
 	YAML_END,
 };
 
@@ -48,6 +50,7 @@ static const struct policy_limits default_limits = {
 	.per_host_per_hour = 10,
 	.cooldown_s = 60,
 	.approval_s = 900,
+	.duration_s = 86400,
 };
 
 static bool pattern_is_valid(const char *s)
@@ -332,4 +335,15 @@ void policy_decide(const struct policy *policy, const struct services *services,
 	else
 		decide(ret, DECISION_DENY, "no-rule",
 		       "no rule of the policy allows this action on it");
+}
+
+int policy_check_duration(const struct policy *p, const struct params *params, struct err *reterr)
+{
+	uint64_t span_ns = params_duration_ns(params), max_ns = p->limits.duration_s * NS_PER_S;
+	char span[CLOCK_SPAN_MAX], max[CLOCK_SPAN_MAX];
+
+	if (span_ns <= max_ns)
+		return 0;
+	return err_set(reterr, -EPERM, "it is to last %s: the policy allows %s",
+		       clock_format_span(span_ns, span), clock_format_span(max_ns, max));
 }

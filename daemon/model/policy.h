@@ -23,6 +23,7 @@
  *     per_host_per_hour: 10
  *     cooldown_s: 60
  *     approval_s: 900
+ *     duration_s: 3600
  *   protected_containers: [registry, vault-*]
  */
 
@@ -54,6 +55,7 @@ struct policy_limits {
 	uint32_t per_host_per_hour;   /* 1..600, default 10 */
 	uint32_t cooldown_s;          /* 0..86400, default 60: same action on the same entity */
 	uint32_t approval_s;          /* 10..86400, default 900 */
+	uint32_t duration_s;          /* 10..86400, default 86400: the longest change for a time */
 };
 
 struct policy {
@@ -93,3 +95,8 @@ bool policy_protects(const struct policy *policy, const struct entity *e);
 /* True for units nobody may touch through us, whatever the policy says: init.scope, systemd-*,
  * dbus*, polkit*, ssh*, the network, our own units, -.mount and the like. In code, not configurable. */
 bool policy_unit_is_protected(const char *unit);
+
+/* Pure. May what these parameters ask for last as long as they say? Returns 0, also where it is not for
+ * a time; -EPERM. */
+int policy_check_duration(const struct policy *p, const struct params *params,
+			  struct err *reterr) _warn_unused_;

@@ -30,7 +30,7 @@
  *   root: entity                              # or fact:NAME - a fact that names the unit at fault
  *   cause: "its main process was ended[ by signal {exit.signal}]"   # [] goes without its facts
  *   plan:                                     # alternatives, first that is allowed is tried first
- *     - {action: unit.start, params: {unit: "$root"}}   # lease_s: 900 = temporary, taken back then
+ *     - {action: unit.start, params: {unit: "$root"}}
  *   verify: {signal: endpoint.up_bool, above: 0.5, settle_s: 2, sustain_s: 5, within_s: 30}
  *   invariants:
  *     - {signal: host.memory_available_ratio, above: 0.02}
@@ -75,7 +75,6 @@ struct runbook_step {
 	uint32_t n_params;
 	char names[PARAMS_MAX][PARAM_NAME_MAX];
 	char values[PARAMS_MAX][PARAM_TEXT_MAX]; /* "$root", "$entity" or a literal */
-	uint32_t lease_s; /* 0..86400: a temporary change, taken back after this; 0: it stays */
 	unsigned line;
 };
 

@@ -175,9 +175,6 @@ static int check_step(const struct lint *l, const struct runbook_step *step)
 	if (l->r->risk < a->risk)
 		return complain(l, step->line, "action '%s' is %s, the runbook only %s", a->name,
 				risk_to_string(a->risk), risk_to_string(l->r->risk));
-	if (step->lease_s > 0 && !a->undo)
-		return complain(l, step->line, "action '%s' cannot be taken back: no lease",
-				a->name);
 	return 0;
 }
 

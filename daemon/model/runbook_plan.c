@@ -7,7 +7,6 @@
 static const struct yaml_field step_fields[] = {
 	YAML_TEXT("action", runbook_step, action, true),
 	YAML_OTHER("params", false),
-	YAML_U32("lease_s", runbook_step, lease_s, 0, 86400),
 	YAML_END,
 };
 

@@ -159,13 +159,14 @@ int step_claim_read(int steps_fd, const char *key, struct step_claim *ret, struc
 	return 1;
 }
 
-int step_result_read(int steps_fd, const char *key, struct step_result *ret, struct err *reterr)
+static int read_result(int steps_fd, const char *key, const char *suffix, struct step_result *ret,
+		       struct err *reterr)
 {
-	char name[STR_HEX128_MAX + sizeof(".result")] = "";
+	char name[STR_HEX128_MAX + 16] = "";
 	struct step_result result;
 	int r;
 
-	str_append(name, sizeof(name), "%s.result", key);
+	str_append(name, sizeof(name), "%s%s", key, suffix);
 	r = sealed_read(steps_fd, name, &result, sizeof(result), STEP_KIND_RESULT, STEP_VERSION,
 			reterr);
 	if (r == -ENOENT)
@@ -178,6 +179,16 @@ int step_result_read(int steps_fd, const char *key, struct step_result *ret, str
 		return field_error(reterr, "step result", "key");
 	*ret = result;
 	return 1;
+}
+
+int step_result_read(int steps_fd, const char *key, struct step_result *ret, struct err *reterr)
+{
+	return read_result(steps_fd, key, ".result", ret, reterr);
+}
+
+int step_expired_read(int steps_fd, const char *key, struct step_result *ret, struct err *reterr)
+{
+	return read_result(steps_fd, key, ".expired", ret, reterr);
 }
 
 enum attempt_phase step_phase_to_attempt(enum step_phase p)
@@ -201,19 +212,30 @@ enum attempt_phase step_phase_to_attempt(enum step_phase p)
 }
 
 /* The template units, without "@.service". */
-static const char *const prefixes[] = {
-	[STEP_PROFILE_BUS] = "aiops-step",
-	[STEP_PROFILE_FILES] = "aiops-step-files",
-	[STEP_PROFILE_NET] = "aiops-step-net",
-	[STEP_PROFILE_PROC] = "aiops-step-proc",
+#define STEP_PREFIX   "aiops-step"
+#define EXPIRE_PREFIX "aiops-expire"
+
+static const char *const suffixes[] = {
+	[STEP_PROFILE_BUS] = "",
+	[STEP_PROFILE_FILES] = "-files",
+	[STEP_PROFILE_NET] = "-net",
+	[STEP_PROFILE_PROC] = "-proc",
 };
-_Static_assert(ELEMENTSOF(prefixes) == _STEP_PROFILE_MAX, "each profile has its unit");
+_Static_assert(ELEMENTSOF(suffixes) == _STEP_PROFILE_MAX, "each profile has its unit");
 
 const char *step_unit_name(enum step_profile profile, const char *key,
 			   char buf[static STEP_UNIT_MAX])
 {
 	buf[0] = '\0';
-	str_append(buf, STEP_UNIT_MAX, "%s@%s.service", prefixes[profile], key);
+	str_append(buf, STEP_UNIT_MAX, STEP_PREFIX "%s@%s.service", suffixes[profile], key);
+	return buf;
+}
+
+const char *step_expire_unit_name(enum step_profile profile, const char *key,
+				  char buf[static STEP_UNIT_MAX])
+{
+	buf[0] = '\0';
+	str_append(buf, STEP_UNIT_MAX, EXPIRE_PREFIX "%s@%s.service", suffixes[profile], key);
 	return buf;
 }
 
@@ -235,8 +257,14 @@ int step_unit_parse(const char *unit, char ret_key[static STR_HEX128_MAX])
 
 int step_profile_from_prefix(const char *prefix, enum step_profile *ret)
 {
+	bool is_step = strncmp(prefix, STEP_PREFIX, strlen(STEP_PREFIX)) == 0;
+	bool is_expire = strncmp(prefix, EXPIRE_PREFIX, strlen(EXPIRE_PREFIX)) == 0;
+
+	if (!is_step && !is_expire)
+		return -EINVAL;
+	prefix += strlen(is_step ? STEP_PREFIX : EXPIRE_PREFIX);
 	for (unsigned i = 0; i < _STEP_PROFILE_MAX; i++) {
-		if (!str_equal(prefixes[i], prefix))
+		if (!str_equal(suffixes[i], prefix))
 			continue;
 		*ret = (enum step_profile)i;
 		return 0;

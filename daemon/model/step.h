@@ -15,9 +15,12 @@
  *   KEY.claim   whoever creates it (link(2), so exactly one) owns KEY for ever: the step, which then
  *               appends a line for each phase, or the executor that revokes what was never begun
  *   KEY.result  what became of it: struct step_result, written once by the step or its settle
+ *   KEY.expired what became of its undoing when its time was over: struct step_result, by aiops-expire@KEY
  *
  * and root's alone: PATH_UNDO_DIR/KEY, struct undo_record, written before anything is changed, and
- * PATH_UNDO_DIR/ledger, what was done since boot. */
+ * PATH_UNDO_DIR/ledger, what was done since boot. Who undoes by a record or removes it holds its lock
+ * (flock(2)). An upgrade of the package must still read the records that are there: a timer that PID 1
+ * holds may be waiting for one. */
 
 #define STEP_VERSION   2
 #define STEP_CLAIM_MAX 1024 /* bytes; a step writes fewer than 12 lines of fewer than 40 */
@@ -44,9 +47,9 @@ LOOKUP_DECLARE(step_op, enum step_op);
 
 /* Ordered as they are passed, but for the last: a claim's phase is its last line's. */
 enum step_phase {
-	STEP_PHASE_CLAIMED,   /* nothing touched */
-	STEP_PHASE_CHECKED,   /* validated and possible; nothing touched */
-	STEP_PHASE_SNAPSHOT,  /* the undo record is there; nothing touched */
+	STEP_PHASE_CLAIMED, /* nothing touched */
+	STEP_PHASE_CHECKED, /* validated and possible; nothing touched */
+	STEP_PHASE_SNAPSHOT, /* the undo record is there, and the timer that undoes it; nothing touched */
 	STEP_PHASE_APPLYING,  /* may or may not have happened */
 	STEP_PHASE_APPLIED,   /* happened, not verified */
 	STEP_PHASE_REVERTING, /* may or may not be undone */
@@ -115,17 +118,25 @@ int step_claim_read(int steps_fd, const char *key, struct step_claim *ret,
 int step_result_read(int steps_fd, const char *key, struct step_result *ret,
 		     struct err *reterr) _warn_unused_;
 
+/* Reads and checks KEY.expired. Returns as above; 0: its time is not over, or it has none. */
+int step_expired_read(int steps_fd, const char *key, struct step_result *ret,
+		      struct err *reterr) _warn_unused_;
+
 /* What people and records call a step's phase. */
 enum attempt_phase step_phase_to_attempt(enum step_phase p);
 
 #define STEP_UNIT_MAX 64
+
+/* "aiops-expire@KEY.service", or that of the profile: undoes what such a step did for a time; returns buf. */
+const char *step_expire_unit_name(enum step_profile profile, const char *key,
+				  char buf[static STEP_UNIT_MAX]);
 
 /* "aiops-step@KEY.service", "aiops-step-files@KEY.service"; returns buf. */
 const char *step_unit_name(enum step_profile profile, const char *key,
 			   char buf[static STEP_UNIT_MAX]);
 /* The key of such a name. Returns 0; -EINVAL: it is no step's. */
 int step_unit_parse(const char *unit, char ret_key[static STR_HEX128_MAX]) _warn_unused_;
-/* "aiops-step-files", as systemd has it for %p. Returns 0; -EINVAL. */
+/* "aiops-step-files" or "aiops-expire-files", as systemd has it for %p. Returns 0; -EINVAL. */
 int step_profile_from_prefix(const char *prefix, enum step_profile *ret) _warn_unused_;
 
 /* This boot's id as 32 hexadecimal digits, from /proc/sys/kernel/random/boot_id. Returns 0; -errno. */

@@ -41,8 +41,10 @@ struct action_context {
 struct action_ops {
 	const char *name; /* "unit.restart" for unit_restart.c */
 	const char *summary;
-	const char *source;              /* where the mechanism is documented */
-	const struct param_spec *params; /* ends with .name == NULL */
+	const char *source; /* where the mechanism is documented */
+	/* Ends with .name == NULL. One that is PARAM_DURATION makes the change one for a time: before apply()
+	 * the step sees to it that PID 1 will have it reverted then. */
+	const struct param_spec *params;
 	/* The parameter that names what it is done to: a unit, a container or a service; NULL: the host.
 	 * What is done to a process is done to the unit that it is of: the unit is the target, and check()
 	 * refuses a process that is not in its cgroup. What is done to a session or to a database is done to

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "step/step.h"
 #include "sys/credential.h"
+#include "sys/expiry.h"
 #include "sys/unitctl.h"
 
 int step_open(struct step *s, const char *root, const char *runtime_dir, const char *key,
@@ -20,6 +21,7 @@ int step_open(struct step *s, const char *root, const char *runtime_dir, const c
 			    .undo_fd = -EBADF,
 			    .claim_fd = -EBADF,
 			    .credentials_fd = -EBADF,
+			    .undo_lock_fd = -EBADF,
 			    .span_max_ns = UINT64_MAX };
 	if (!str_is_hex128(key))
 		return err_set(reterr, -EINVAL, "open step '%s': not 32 hexadecimal digits", key);
@@ -41,8 +43,8 @@ int step_open(struct step *s, const char *root, const char *runtime_dir, const c
 
 void step_done(struct step *s)
 {
-	const int fds[] = { s->root_fd, s->run_fd,   s->steps_fd,
-			    s->undo_fd, s->claim_fd, s->credentials_fd };
+	const int fds[] = { s->root_fd,  s->run_fd,         s->steps_fd,    s->undo_fd,
+			    s->claim_fd, s->credentials_fd, s->undo_lock_fd };
 
 	for (size_t i = 0; i < ELEMENTSOF(fds); i++)
 		closep(&fds[i]);
@@ -67,13 +69,18 @@ static void load_services(struct step *s)
 		s->has_services = services_load_trusted(s->root_fd, &s->services, &err) == 0;
 }
 
-void step_context(struct step *s)
+void step_open_bus(struct step *s)
 {
 	struct err err = { 0 };
 
 	/* Not reached is not fatal here: each call says so, and what needs no bus works. */
 	if (!s->bus && unitctl_open(&s->bus, &err) < 0)
 		s->bus = NULL;
+}
+
+void step_context(struct step *s)
+{
+	step_open_bus(s);
 	load_services(s);
 	s->context = (struct action_context){
 		.params = s->has_undo ? &s->undo.params : &s->record.params,
@@ -97,14 +104,14 @@ void step_context(struct step *s)
 	}
 }
 
-int step_finish(struct step *s, enum attempt_phase phase, int error, const char *text,
-		struct err *reterr)
+int step_write_result(struct step *s, const char *suffix, enum attempt_phase phase, int error,
+		      const char *text, struct err *reterr)
 {
-	char name[STR_HEX128_MAX + sizeof(".result")] = "", clean[RECORD_TEXT_MAX];
+	char name[STR_HEX128_MAX + 16] = "", clean[RECORD_TEXT_MAX];
 	struct step_result *result = &s->result;
 	int r;
 
-	str_append(name, sizeof(name), "%s.result", s->key);
+	str_append(name, sizeof(name), "%s%s", s->key, suffix);
 	if (text)
 		str_append(result->text, sizeof(result->text), "%s%s", result->text[0] ? "; " : "",
 			   text);
@@ -119,6 +126,19 @@ int step_finish(struct step *s, enum attempt_phase phase, int error, const char 
 	/* The executor, another user, reads it. */
 	r = fd_write_atomic(s->steps_fd, name, result, sizeof(*result), 0644, false, reterr);
 	return r < 0 ? r : 1;
+}
+
+int step_finish(struct step *s, enum attempt_phase phase, int error, const char *text,
+		struct err *reterr)
+{
+	return step_write_result(s, ".result", phase, error, text, reterr);
+}
+
+int step_finish_invalid(struct step *s, int error, const struct err *why, struct err *reterr)
+{
+	if (error == -EALREADY)
+		return step_finish(s, ATTEMPT_PHASE_DONE, 0, err_text(why), reterr);
+	return step_finish(s, ATTEMPT_PHASE_FAILED, error, err_text(why), reterr);
 }
 
 /* Undo is given a time of its own: what apply() used up must not be missing here. */
@@ -149,8 +169,19 @@ static int fail_after_apply(struct step *s, int error, const struct err *why, st
 		return step_finish(s, ATTEMPT_PHASE_UNKNOWN, r, err_text(&err), reterr);
 	}
 	s->result.reverted = true;
-	undo_remove(s, s->key);
+	undo_end(s, s->key);
 	return step_finish(s, ATTEMPT_PHASE_FAILED, error, err_text(why), reterr);
+}
+
+/* What is done for a time has its end before its beginning, and it is PID 1's. */
+static int arm(struct step *s, struct err *reterr)
+{
+	uint64_t span_ns = params_duration_ns(&s->undo.params);
+	char service[STEP_UNIT_MAX];
+
+	return span_ns == 0 ? 0 :
+			      expiry_arm(s->bus, step_expire_unit_name(s->profile, s->key, service),
+					 span_ns, reterr);
 }
 
 /* Returns bytes; -errno. */
@@ -161,6 +192,8 @@ static int take_snapshot(struct step *s, struct err *reterr)
 
 	if (r >= 0)
 		r = undo_create(s, data, (size_t)r, reterr);
+	if (r >= 0)
+		r = arm(s, reterr);
 	if (r >= 0)
 		r = claim_write(s, STEP_PHASE_SNAPSHOT, reterr);
 	if (r < 0)
@@ -190,7 +223,7 @@ static int apply_and_verify(struct step *s, struct err *reterr)
 		return fail_after_apply(s, r, &why, reterr);
 	r = step_finish(s, ATTEMPT_PHASE_DONE, 0, NULL, reterr);
 	if (r > 0 && !s->ops->revert)
-		undo_remove(s, s->key);
+		undo_end(s, s->key);
 	return r;
 }
 
@@ -219,7 +252,7 @@ static int run_apply(struct step *s, struct err *reterr)
 		r = take_snapshot(s, &why);
 	if (r < 0) {
 		if (s->has_undo)
-			undo_remove(s, s->key);
+			undo_end(s, s->key);
 		return step_finish(s, ATTEMPT_PHASE_FAILED, r, err_text(&why), reterr);
 	}
 	return apply_and_verify(s, reterr);
@@ -236,7 +269,7 @@ int step_run_revert(struct step *s, struct err *reterr)
 		return step_finish(s,
 				   r == -ECANCELED ? ATTEMPT_PHASE_FAILED : ATTEMPT_PHASE_UNKNOWN,
 				   r, err_text(&why), reterr);
-	undo_remove(s, s->record.target_key);
+	undo_end(s, s->record.target_key);
 	return step_finish(s, ATTEMPT_PHASE_DONE, 0, NULL, reterr);
 }
 
@@ -260,6 +293,6 @@ int step_run(struct step *s, struct err *reterr)
 	if (r == 0 && s->record.op == STEP_OP_APPLY)
 		r = check_key_is_new(s, &why);
 	if (r < 0)
-		return step_finish(s, ATTEMPT_PHASE_FAILED, r, err_text(&why), reterr);
+		return step_finish_invalid(s, r, &why, reterr);
 	return s->record.op == STEP_OP_REVERT ? step_run_revert(s, reterr) : run_apply(s, reterr);
 }

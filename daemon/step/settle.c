@@ -31,7 +31,7 @@ static int settle_by_revert(struct step *s, struct err *reterr)
 	if (r < 0)
 		return step_finish(s, ATTEMPT_PHASE_UNKNOWN, r, err_text(&why), reterr);
 	s->result.reverted = true;
-	undo_remove(s, s->key);
+	undo_end(s, s->key);
 	return step_finish(s, ATTEMPT_PHASE_FAILED, -EINTR,
 			   "the step was killed in the middle and undone", reterr);
 }
@@ -52,7 +52,7 @@ static int settle_applied(struct step *s, enum step_phase phase, struct err *ret
 	r = step_finish(s, ATTEMPT_PHASE_DONE, 0, "the step was killed after it had done it",
 			reterr);
 	if (r > 0 && !s->ops->revert)
-		undo_remove(s, s->key);
+		undo_end(s, s->key);
 	return r;
 }
 
@@ -64,9 +64,11 @@ static int settle_revert(struct step *s, enum step_phase phase, struct err *rete
 
 	if (phase == STEP_PHASE_REVERTING) {
 		r = undo_read(s, s->record.target_key, &why);
-		if (r == 0)
+		if (r == 0) {
+			undo_disarm(s, s->record.target_key);
 			return step_finish(s, ATTEMPT_PHASE_DONE, 0,
 					   "the step was killed after it was undone", reterr);
+		}
 		r = r > 0 ? validate_action(s, s->undo.action, &why) : r;
 		if (r == 0 && !s->ops->revert)
 			r = -EOPNOTSUPP;
@@ -74,19 +76,28 @@ static int settle_revert(struct step *s, enum step_phase phase, struct err *rete
 		r = validate_record(s, &why);
 	}
 	if (r < 0)
-		return step_finish(s, ATTEMPT_PHASE_FAILED, r, err_text(&why), reterr);
+		return step_finish_invalid(s, r, &why, reterr);
 	return step_run_revert(s, reterr);
 }
 
 static int settle_apply(struct step *s, enum step_phase phase, bool has_record, struct err *reterr)
 {
+	struct step_result expired;
 	struct err why = { 0 };
 	int r = undo_read(s, s->key, &why);
 
 	/* The undo record goes last in a revert, so without it all is as before. */
 	if (r == 0 && phase == STEP_PHASE_REVERTING && has_record) {
+		undo_disarm(s, s->key);
 		s->result.reverted = true;
 		return step_finish(s, ATTEMPT_PHASE_FAILED, -EINTR, "it failed and was undone",
+				   reterr);
+	}
+	if (r == 0 && step_expired_read(s->steps_fd, s->key, &expired, NULL) > 0 &&
+	    expired.phase == ATTEMPT_PHASE_DONE) {
+		s->result.reverted = true;
+		return step_finish(s, ATTEMPT_PHASE_FAILED, -EINTR,
+				   "the step was killed, and undone when its time was over",
 				   reterr);
 	}
 	if (r > 0)
@@ -111,7 +122,8 @@ static int settle_claimed(struct step *s, enum step_phase phase, struct err *ret
 	case STEP_PHASE_CHECKED:
 	case STEP_PHASE_SNAPSHOT:
 		/* Before CHECKED it would be an earlier one's: the key was used before. */
-		undo_remove(s, s->key);
+		if (undo_read(s, s->key, NULL) >= 0)
+			undo_end(s, s->key);
 		return settle_nothing_changed(s, "the step was killed before it changed anything",
 					      reterr);
 	case STEP_PHASE_CLAIMED:

@@ -14,7 +14,7 @@
 struct step {
 	const char *key;
 	int root_fd, run_fd; /* "/" and /run/aiops, or a test's */
-	int steps_fd, undo_fd, claim_fd;
+	int steps_fd, undo_fd, claim_fd, undo_lock_fd;
 	int credentials_fd; /* -EBADF, -ENOENT: none */
 	struct step_record record;
 	struct undo_record undo; /* once taken or read */
@@ -44,6 +44,10 @@ int step_run(struct step *s, struct err *reterr) _warn_unused_;
  * nothing to settle; -errno. */
 int step_settle(struct step *s, struct err *reterr) _warn_unused_;
 
+/* Undoes KEY, whose time is over, and writes KEY.expired. Returns 1; 0: there is nothing to undo, or it
+ * was not for a time; -errno: it is to be tried again. */
+int step_expire(struct step *s, struct err *reterr) _warn_unused_;
+
 /* Prints the actions as C: build/gen/action_table.c. Returns 0; -EIO. */
 int step_describe(FILE *out) _warn_unused_;
 
@@ -62,31 +66,46 @@ int ledger_spend(const struct step *s, struct err *reterr) _warn_unused_;
 /* Was KEY ever noted, or is there an undo record of it? Returns 1, 0; -errno. */
 int ledger_knows(const struct step *s, struct err *reterr) _warn_unused_;
 
-/* undo.c: the records in PATH_UNDO_DIR. Returns 0; -EEXIST: KEY was carried out before; -errno. */
+/* undo.c: the records in PATH_UNDO_DIR. What was made or read stays locked until step_done(): whoever else
+ * wants it waits. Returns 0; -EEXIST: KEY was carried out before; -errno. */
 int undo_create(struct step *s, const void *data, size_t size, struct err *reterr) _warn_unused_;
 /* Of the attempt key, into s->undo. Returns 1; 0 if there is none; -EBADMSG; -errno. */
 int undo_read(struct step *s, const char *key, struct err *reterr) _warn_unused_;
 /* action_context.record() */
 int undo_replace(const struct action_context *c, const void *data, size_t size,
 		 struct err *reterr) _warn_unused_;
-void undo_remove(const struct step *s, const char *key);
+/* What it undid is no more, or never was: removes it, then the timer that would use it. In this order: a
+ * timer without a record does nothing. */
+void undo_end(struct step *s, const char *key);
+/* The second half alone, after a kill between the two. */
+void undo_disarm(struct step *s, const char *key);
 /* Keeps the newest UNDO_MAX. */
 void undo_prune(const struct step *s);
 
 /* validate.c: reads KEY and checks all of it against root-owned policy; fills s->record and s->ops. It
- * does not trust the executor. Returns 0; -errno with the reason. */
+ * does not trust the executor. Returns 0; -EALREADY: it is to be undone and was; -errno with the reason. */
 int validate_record(struct step *s, struct err *reterr) _warn_unused_;
+/* Checks the undo record that was read; fills s->ops. Returns 0; -errno: it can never be used. */
+int validate_undo(struct step *s, struct err *reterr) _warn_unused_;
 
 /* Finds the action that *s is to carry out. Returns 0; -ENOENT; -EPERM: another unit's. */
 int validate_action(struct step *s, const char *name, struct err *reterr) _warn_unused_;
 
 /* When an action that starts now is to give up, CLOCK_BOOTTIME. */
 uint64_t step_deadline_ns(const struct step *s);
+/* Connects to systemd if that was not tried with success before. */
+void step_open_bus(struct step *s);
 /* Fills s->context for an action: that of s->undo where there is one, else that of s->record. */
 void step_context(struct step *s);
-/* Finishes s->result with the phase and writes it. Returns 1; -errno. */
+/* Finishes s->result with the phase and writes it as KEY and suffix. Returns 1; -errno. */
+int step_write_result(struct step *s, const char *suffix, enum attempt_phase phase, int error,
+		      const char *text, struct err *reterr) _warn_unused_;
+/* The same, as KEY.result. */
 int step_finish(struct step *s, enum attempt_phase phase, int error, const char *text,
 		struct err *reterr) _warn_unused_;
+/* The result of a record that validate_record() did not pass. Returns 1; -errno. */
+int step_finish_invalid(struct step *s, int error, const struct err *why,
+			struct err *reterr) _warn_unused_;
 /* Undoes by s->undo. Returns 0; -ECANCELED: left alone; -errno. */
 int step_revert(struct step *s, struct err *reterr) _warn_unused_;
 /* The whole of a REVERT whose record is validated. Returns 1; -errno. */

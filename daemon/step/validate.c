@@ -70,6 +70,8 @@ static int check_policy(struct step *s, struct err *reterr)
 		return err_wrap(reterr, r, "load policy");
 	s->has_services = true;
 	r = action_entity(s->ops->target, &s->record.params, &s->services, &s->entity, reterr);
+	if (r == 0)
+		r = policy_check_duration(&policy, &s->record.params, reterr);
 	if (r < 0)
 		return r;
 	policy_decide(&policy, &s->services, s->ops->name, &s->entity,
@@ -98,23 +100,33 @@ static int check_stop_file(const struct step *s, struct err *reterr)
 	return 0;
 }
 
-/* Undo is always allowed, and only by what root wrote down itself. */
-static int validate_revert(struct step *s, struct err *reterr)
+int validate_undo(struct step *s, struct err *reterr)
 {
-	int r = undo_read(s, s->record.target_key, reterr);
+	int r = check_same_boot(s->undo.boot_id, reterr);
 
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return err_set(reterr, -ENOENT, "undo attempt '%s': there is no undo record",
-			       s->record.target_key);
-	r = check_same_boot(s->undo.boot_id, reterr);
 	if (r == 0)
 		r = find_action(s, s->undo.action, &s->undo.params, reterr);
 	if (r == 0 && !s->ops->revert)
 		r = err_set(reterr, -EOPNOTSUPP, "undo attempt '%s': %s cannot be undone",
-			    s->record.target_key, s->ops->name);
+			    s->undo.key, s->ops->name);
 	return r;
+}
+
+/* Undo is always allowed, and only by what root wrote down itself. */
+static int validate_revert(struct step *s, struct err *reterr)
+{
+	const char *key = s->record.target_key;
+	struct step_result expired;
+	int r = undo_read(s, key, reterr);
+
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return validate_undo(s, reterr);
+	if (step_expired_read(s->steps_fd, key, &expired, NULL) > 0 &&
+	    expired.phase == ATTEMPT_PHASE_DONE)
+		return err_set(reterr, -EALREADY, "its time was over before: %s", expired.text);
+	return err_set(reterr, -ENOENT, "undo attempt '%s': there is no undo record", key);
 }
 
 int validate_record(struct step *s, struct err *reterr)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* links: daemon/step.o */
-/* The step with two actions that only count what is done, for the kill sweep. What dummy.count does can be
- * seen and undone; what dummy.mark does can be neither, as a signal. */
+/* The step with actions that only count what is done, for the kill sweep. What dummy.count does can be
+ * seen and undone; what dummy.mark does can be neither, as a signal; dummy.lease is dummy.count for a time.
+ * systemd's timers are files in the working directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "ops/action.h"
+#include "sys/expiry.h"
 
 static const struct param_spec params[] = {
 	{ .name = "unit", .type = PARAM_TYPE_UNIT, .help = "any" },
@@ -16,16 +19,16 @@ static const struct param_spec params[] = {
 };
 
 /* Every apply() leaves one line in ROOT/effects that nothing ever takes away: a second one is seen
- * whatever else happens. */
-static int effects_add(const struct action_context *c, struct err *reterr)
+ * whatever else happens. Every revert() that changes something leaves one in ROOT/reverts. */
+static int line_add(const struct action_context *c, const char *file, struct err *reterr)
 {
-	_cleanup_close_ int fd = openat(c->root_fd, "effects",
-					O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	_cleanup_close_ int fd = openat(c->root_fd, file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
+					0644);
 	char line[64] = "";
 
 	str_append(line, sizeof(line), "%s\n", c->key);
 	if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line) || fsync(fd) < 0)
-		return err_set(reterr, -errno, "write effect: %s", strerror(errno));
+		return err_set(reterr, -errno, "write line: %s", strerror(errno));
 	return 0;
 }
 
@@ -74,7 +77,7 @@ static int count_apply(const struct action_context *c, struct err *reterr)
 	if (c->dry_run)
 		return 0;
 	memcpy(&before, c->undo, sizeof(before));
-	r = effects_add(c, reterr);
+	r = line_add(c, "effects", reterr);
 	return r < 0 ? r : write_counter(c, before + 1, reterr);
 }
 
@@ -102,7 +105,31 @@ static int count_revert(const struct action_context *c, const void *undo, size_t
 		return 0;
 	if (now != before + 1)
 		return err_set(reterr, -ECANCELED, "undo counter: changed since, left alone");
-	return write_counter(c, before, reterr);
+	r = line_add(c, "reverts", reterr);
+	return r < 0 ? r : write_counter(c, before, reterr);
+}
+
+static const struct param_spec timed_params[] = {
+	{ .name = "unit", .type = PARAM_TYPE_UNIT, .help = "any" },
+	{ .name = PARAM_DURATION,
+	  .type = PARAM_TYPE_SPAN,
+	  .min = (int64_t)NS_PER_S,
+	  .max = INT64_C(60) * NS_PER_S,
+	  .help = "how long" },
+	{ .name = NULL },
+};
+
+int expiry_arm(void *bus, const char *service, uint64_t span_ns, struct err *reterr)
+{
+	(void)bus;
+	(void)span_ns;
+	return fd_write_exclusive(AT_FDCWD, service, "", 0, 0644, reterr);
+}
+
+void expiry_disarm(void *bus, const char *service)
+{
+	(void)bus;
+	(void)unlink(service);
 }
 
 static const struct action_ops action_dummy_count = {
@@ -110,6 +137,23 @@ static const struct action_ops action_dummy_count = {
 	.summary = "count up",
 	.source = "this file",
 	.params = params,
+	.target = "unit",
+	.risk = RISK_REVERSIBLE,
+	.undo = "counts down again",
+	.idempotent = false,
+	.timeout_ms = 10000,
+	.check = count_check,
+	.snapshot = count_snapshot,
+	.apply = count_apply,
+	.verify = count_verify,
+	.revert = count_revert,
+};
+
+static const struct action_ops action_dummy_lease = {
+	.name = "dummy.lease",
+	.summary = "count up for a time",
+	.source = "this file",
+	.params = timed_params,
 	.target = "unit",
 	.risk = RISK_REVERSIBLE,
 	.undo = "counts down again",
@@ -131,7 +175,7 @@ static int mark_check(const struct action_context *c, struct err *reterr)
 
 static int mark_apply(const struct action_context *c, struct err *reterr)
 {
-	return c->dry_run ? 0 : effects_add(c, reterr);
+	return c->dry_run ? 0 : line_add(c, "effects", reterr);
 }
 
 static int mark_verify(const struct action_context *c, struct err *reterr)
@@ -154,5 +198,5 @@ static const struct action_ops action_dummy_mark = {
 	.verify = mark_verify,
 };
 
-const struct action_ops *const action_registry[] = { &action_dummy_count, &action_dummy_mark,
-						     NULL };
+const struct action_ops *const action_registry[] = { &action_dummy_count, &action_dummy_lease,
+						     &action_dummy_mark, NULL };

@@ -14,7 +14,18 @@
  *   steprecord write DIR KEY ACTION                               on dummy.service
  *   steprecord ask|dry-run|person DIR KEY ACTION NAME=VALUE...    one of ours
  *   steprecord revert DIR KEY TARGET
- *   steprecord result DIR KEY      prints "PHASE REVERTED SETTLED TEXT" */
+ *   steprecord result DIR KEY      prints "PHASE REVERTED SETTLED TEXT"
+ *   steprecord expired DIR KEY     the same of what the end of its time left */
+
+static void add_duration(struct params *params)
+{
+	struct param *p = &params->v[params->n++];
+
+	p->type = PARAM_TYPE_SPAN;
+	p->integer = INT64_C(30) * NS_PER_S;
+	(void)str_copy(p->name, sizeof(p->name), PARAM_DURATION);
+	(void)str_copy(p->text, sizeof(p->text), "30s");
+}
 
 /* "NAME=VALUE" of argv, by the specs of the action. */
 static int parse_params(struct step_record *record, char **argv, int n, struct err *reterr)
@@ -39,6 +50,8 @@ static void fill_dummy(struct step_record *record)
 	record->params.v[0].type = PARAM_TYPE_UNIT;
 	(void)str_copy(record->params.v[0].name, PARAM_NAME_MAX, "unit");
 	(void)str_copy(record->params.v[0].text, PARAM_TEXT_MAX, "dummy.service");
+	if (str_equal(record->action, "dummy.lease"))
+		add_duration(&record->params);
 }
 
 /* argv: KEY, then ACTION or TARGET, then parameters. */
@@ -74,11 +87,12 @@ static int write_record(int steps_fd, const char *verb, char **argv, int argc)
 	return r < 0;
 }
 
-static int print_result(int steps_fd, const char *key)
+static int print_result(int steps_fd, const char *verb, const char *key)
 {
 	struct step_result result;
 	struct err err = { 0 };
-	int r = step_result_read(steps_fd, key, &result, &err);
+	int r = str_equal(verb, "expired") ? step_expired_read(steps_fd, key, &result, &err) :
+					     step_result_read(steps_fd, key, &result, &err);
 
 	if (r > 0)
 		(void)printf("%s %u %u %s\n", attempt_phase_to_string(result.phase),
@@ -93,8 +107,8 @@ int main(int argc, char **argv)
 	_cleanup_close_ int fd = argc >= 4 ? open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC) :
 					     -EBADF;
 
-	if (fd >= 0 && argc == 4 && str_equal(argv[1], "result"))
-		return print_result(fd, argv[3]);
+	if (fd >= 0 && argc == 4)
+		return print_result(fd, argv[1], argv[3]);
 	if (fd >= 0 && argc >= 5)
 		return write_record(fd, argv[1], argv + 3, argc - 3);
 	(void)fputs("steprecord: bad arguments\n", stderr);

@@ -33,11 +33,11 @@ def changes_in(trace, everything=False):
     return found
 
 
-def points(argv, env=None, everything=False):
+def points(argv, env=None, everything=False, cwd=None):
     """Runs argv once to its end; every (call, n) at which it can be killed, in the order of the run."""
     log = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/stdout",
                           *([] if everything else ["-e", "trace=" + ",".join(CHANGES)]), *argv],
-                         env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          errors="replace")
     check(log.returncode == 0, f"{argv[0]} alone: exit {log.returncode}: {log.stderr[-500:]}")
     return changes_in(log.stdout, everything)
@@ -50,9 +50,10 @@ def killed_at(point, argv):
             "-e", f"inject={call}:signal=KILL:when={n}", *map(str, argv)]
 
 
-def run_killed(point, argv):
+def run_killed(point, argv, cwd=None):
     """True if it was killed, False if it came to its end before the point."""
-    out = subprocess.run(killed_at(point, argv), capture_output=True, text=True, errors="replace")
+    out = subprocess.run(killed_at(point, argv), capture_output=True, text=True, errors="replace",
+                         cwd=cwd)
     if out.returncode not in (0, -9, 137):
         raise Failure(f"{argv[1:]} killed at {point}: exit {out.returncode}: {out.stderr[-500:]}")
     return out.returncode != 0
@@ -71,14 +72,18 @@ def policy(root, autonomy="auto"):
     (d / "10-test.yaml").write_text(
         "mode: auto\nallow:\n"
         + "".join(f"  - {{action: {a}, on: any, autonomy: {autonomy}}}\n"
-                  for a in ("dummy.count", "dummy.mark"))
+                  for a in ("dummy.count", "dummy.lease", "dummy.mark"))
         + "limits: {per_entity_per_hour: 60, per_host_per_hour: 600, cooldown_s: 0}\n")
     os.chmod(d / "10-test.yaml", 0o644)
 
 
-def effects(root):
-    f = root / "effects"
+def lines(root, name):
+    f = root / name
     return f.read_text().splitlines() if f.exists() else []
+
+
+def effects(root):
+    return lines(root, "effects")
 
 
 def counter(root):

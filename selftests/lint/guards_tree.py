@@ -20,7 +20,8 @@ NO_SPDX = re.compile(r"LICENSE|.*\.(md|json|jsonl|txt|trace|csv|svg|png|patch|ex
 # A step that writes other users' files and asks health endpoints has that in its score, one that
 # changes the network has the network.
 EXPOSURE = {"aiops-fault@.service": 25, "aiops-step-files@.service": 30,
-            "aiops-step-net@.service": 20}
+            "aiops-step-net@.service": 20, "aiops-expire-files@.service": 30,
+            "aiops-expire-net@.service": 20}
 EXPOSURE_DEFAULT = 15
 
 # What `verify` says about a host on which we are not installed.

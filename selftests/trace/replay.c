@@ -23,6 +23,11 @@ static const struct param_spec unit_params[] = {
 static const struct param_spec quota_params[] = {
 	{ .name = "unit", .type = PARAM_TYPE_UNIT },
 	{ .name = "quota_pct", .type = PARAM_TYPE_INTEGER, .min = 1, .max = 1000 },
+	{ .name = PARAM_DURATION,
+	  .type = PARAM_TYPE_SPAN,
+	  .min = 1,
+	  .max = INT64_C(86400000000000),
+	  .default_text = "60s" },
 	{ .name = NULL },
 };
 static const struct action_info actions[] = {
@@ -218,6 +223,7 @@ static void send_update(struct replay *x, const char *key, enum attempt_phase ph
 	a->revertible = str_equal(a->action, "unit.set_cpu_quota");
 	(void)str_copy(u.decision.by, sizeof(u.decision.by), x->denied_by);
 	(void)str_copy(u.decision.text, sizeof(u.decision.text), "by the trace");
+	(void)str_copy(a->text, sizeof(a->text), x->said);
 	engine_attempt(x->engine, &u, x->now_ns, wall(x));
 }
 
@@ -279,7 +285,9 @@ static void on_attempt(struct replay *x, struct json_object *o)
 		return;
 	}
 	x->phase = (enum attempt_phase)p;
-	send_update(x, x->last.key, x->phase);
+	(void)str_copy(x->said, sizeof(x->said), replay_text(o, "text"));
+	if (!json_object_object_get_ex(o, "unheard", NULL))
+		send_update(x, x->last.key, x->phase);
 }
 
 static void configure(struct replay *x, struct engine_config *config)

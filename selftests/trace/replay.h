@@ -50,6 +50,7 @@ struct replay {
 	char taken[STR_HEX128_MAX]; /* key of the last proposal the executor got */
 	int error;
 	char denied_by[64];
+	char said[RECORD_TEXT_MAX]; /* of the last attempt */
 	struct {
 		uint64_t due_ns;
 		struct command command;

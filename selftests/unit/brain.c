@@ -18,6 +18,11 @@ static const struct param_spec unit_params[] = {
 static const struct param_spec quota_params[] = {
 	{ .name = "unit", .type = PARAM_TYPE_UNIT },
 	{ .name = "quota_pct", .type = PARAM_TYPE_INTEGER, .min = 1, .max = 1000 },
+	{ .name = PARAM_DURATION,
+	  .type = PARAM_TYPE_SPAN,
+	  .min = 1,
+	  .max = INT64_C(86400000000000),
+	  .default_text = "60s" },
 	{ .name = NULL },
 };
 const struct action_info brain_actions[] = {

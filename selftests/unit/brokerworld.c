@@ -124,6 +124,17 @@ static int op_look(void *userdata, const char *key, struct step_claim *ret_claim
 	return s->has_result;
 }
 
+static int op_look_expired(void *userdata, const char *key, struct step_result *ret,
+			   struct err *reterr)
+{
+	const struct step_of_world *s = world_find(userdata, key);
+
+	(void)reterr;
+	if (s->has_expired)
+		*ret = s->expired;
+	return s->has_expired;
+}
+
 static void op_forget(void *userdata, const char *key)
 {
 	struct step_of_world *s = world_find(userdata, key);
@@ -174,6 +185,7 @@ static const struct broker_ops ops = {
 	.start = op_start,
 	.revoke = op_revoke,
 	.look = op_look,
+	.look_expired = op_look_expired,
 	.forget = op_forget,
 	.is_stopped = op_is_stopped,
 	.audit_is_full = op_audit_is_full,
@@ -208,7 +220,8 @@ void world_begin(struct world *w, uint64_t seed)
 	w->policy.limits = (struct policy_limits){ .per_entity_per_hour = 3,
 						   .per_host_per_hour = 10,
 						   .cooldown_s = 60,
-						   .approval_s = 900 };
+						   .approval_s = 900,
+						   .duration_s = 3600 };
 	w->policy.rules = w->rules;
 	add_rule(w, "unit.start", AUTONOMY_AUTO);
 	add_rule(w, "unit.restart", AUTONOMY_APPROVE);
@@ -315,4 +328,13 @@ void world_restart(struct world *w)
 		*e = w->steps[i]->kept;
 	}
 	broker_resume(&w->broker);
+}
+
+void world_expire(struct world *w, const char *key, enum attempt_phase phase)
+{
+	struct step_of_world *s = world_find(w, key);
+
+	s->has_expired = true;
+	s->expired = (struct step_result){ .phase = phase };
+	(void)str_copy(s->expired.text, sizeof(s->expired.text), "gave it back");
 }

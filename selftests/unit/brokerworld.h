@@ -13,7 +13,8 @@ struct step_of_world {
 	char key[STR_HEX128_MAX];
 	bool written, asked, claimed, revoked, has_result, allowed;
 	enum step_phase phase;
-	struct step_result result;
+	struct step_result result, expired;
+	bool has_expired;
 	struct entry kept;
 	bool is_kept;
 };
@@ -50,5 +51,7 @@ struct entry *world_propose(struct world *w, const struct proposal *p);
 /* A person's. */
 struct entry *world_do(struct world *w, const char *action, const char *unit, bool may_approve,
 		       bool dry_run);
+/* The time of what key did is over; phase: DONE when it was undone. Nobody tells the broker. */
+void world_expire(struct world *w, const char *key, enum attempt_phase phase);
 /* The step of key leaves a result. */
 void world_finish(struct world *w, const char *key, enum attempt_phase phase);

@@ -427,6 +427,103 @@ static void says_when_an_undo_failed_and_tries_again_when_asked(void **state)
 	world_end(&w);
 }
 
+/* A quota that a person set, and that is in force. */
+static struct entry *in_force(struct world *w)
+{
+	struct entry *e;
+
+	world_begin(w, 1);
+	e = world_do(w, "unit.set_cpu_quota", "a.service", true, false);
+	assert_non_null(e);
+	world_finish(w, e->attempt.key, ATTEMPT_PHASE_DONE);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_DONE);
+	return e;
+}
+
+static void denies_what_would_last_longer_than_the_policy_says(void **state)
+{
+	struct world w;
+	const struct entry *e;
+
+	(void)state;
+	world_begin(&w, 1);
+	w.policy.limits.duration_s = 60;
+	e = world_do(&w, "unit.set_cpu_quota", "a.service", true, false);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_DENIED);
+	assert_string_equal(e->decision.by, "duration");
+	assert_int_equal(w.n_starts, 0);
+	world_end(&w);
+}
+
+static void takes_note_once_of_what_systemd_ended(void **state)
+{
+	struct world w;
+	struct entry *e = in_force(&w);
+	size_t n_changed;
+
+	(void)state;
+	world_expire(&w, e->attempt.key, ATTEMPT_PHASE_DONE);
+	broker_look(&w.broker, e->attempt.key);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_REVERTED);
+	assert_string_equal(e->attempt.text, "its time is over: gave it back");
+	assert_string_equal(w.last_audit, "expire");
+	n_changed = w.n_changed;
+	broker_look(&w.broker, e->attempt.key);
+	broker_look_at_all(&w.broker);
+	assert_int_equal(w.n_changed, n_changed);
+	assert_int_equal(broker_revert(&w.broker, e->attempt.key, "p", "x", NULL), -EALREADY);
+	world_end(&w);
+}
+
+static void learns_after_its_restart_what_systemd_ended_meanwhile(void **state)
+{
+	struct world w;
+	struct entry *e = in_force(&w);
+	char key[STR_HEX128_MAX] = "";
+
+	(void)state;
+	(void)str_copy(key, sizeof(key), e->attempt.key);
+	world_expire(&w, key, ATTEMPT_PHASE_DONE);
+	world_restart(&w);
+	e = attempts_find(&w.broker.attempts, key);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_REVERTED);
+	world_end(&w);
+}
+
+static void says_so_when_systemd_could_not_end_it(void **state)
+{
+	struct world w;
+	struct entry *e = in_force(&w);
+	size_t n_changed;
+
+	(void)state;
+	world_expire(&w, e->attempt.key, ATTEMPT_PHASE_FAILED);
+	broker_look(&w.broker, e->attempt.key);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_UNKNOWN);
+	n_changed = w.n_changed;
+	broker_look(&w.broker, e->attempt.key);
+	assert_int_equal(w.n_changed, n_changed);
+	world_end(&w);
+}
+
+/* A step of ours and the timer meet: whoever was second finds no undo record. */
+static void is_reverted_whichever_of_the_two_ends_was_first(void **state)
+{
+	static const enum attempt_phase ends[] = { ATTEMPT_PHASE_DONE, ATTEMPT_PHASE_FAILED };
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
+		struct world w;
+		struct entry *e = in_force(&w);
+
+		assert_int_equal(broker_revert(&w.broker, e->attempt.key, "p", "x", NULL), 0);
+		world_expire(&w, e->attempt.key, ATTEMPT_PHASE_DONE);
+		world_finish(&w, e->revert_key, ends[i]);
+		assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_REVERTED);
+		world_end(&w);
+	}
+}
+
 static void undoes_as_soon_as_it_ended_what_was_withdrawn_while_it_ran(void **state)
 {
 	struct world w;
@@ -645,6 +742,11 @@ int main(void)
 		cmocka_unit_test(does_nothing_that_it_cannot_keep),
 		cmocka_unit_test(undoes_what_is_done_even_when_stopped),
 		cmocka_unit_test(says_when_an_undo_failed_and_tries_again_when_asked),
+		cmocka_unit_test(denies_what_would_last_longer_than_the_policy_says),
+		cmocka_unit_test(takes_note_once_of_what_systemd_ended),
+		cmocka_unit_test(learns_after_its_restart_what_systemd_ended_meanwhile),
+		cmocka_unit_test(says_so_when_systemd_could_not_end_it),
+		cmocka_unit_test(is_reverted_whichever_of_the_two_ends_was_first),
 		cmocka_unit_test(undoes_as_soon_as_it_ended_what_was_withdrawn_while_it_ran),
 		cmocka_unit_test(undoes_after_a_restart_what_was_about_to_be_undone),
 		cmocka_unit_test(cannot_undo_a_restart),

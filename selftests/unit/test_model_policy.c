@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "model/policy.h"
 #include "selftests/unit/tree.h"
@@ -64,6 +65,22 @@ static struct entity container(const char *name)
 	return entity_make(ENTITY_KIND_CONTAINER, name);
 }
 
+static void bounds_how_long_a_change_for_a_time_may_last(void **state)
+{
+	_cleanup_(policy_done) struct policy p = parse("limits: {duration_s: 60}\n");
+	struct params params = { .n = 1, .v = { { PARAM_DURATION, PARAM_TYPE_SPAN, 0, "60s" } } };
+	struct err err = { 0 };
+
+	(void)state;
+	params.v[0].integer = (int64_t)(60 * NS_PER_S);
+	assert_int_equal(policy_check_duration(&p, &params, &err), 0);
+	params.v[0].integer++;
+	assert_int_equal(policy_check_duration(&p, &params, &err), -EPERM);
+	assert_non_null(strstr(err.text, "the policy allows 1 min 0 s"));
+	params.n = 0;
+	assert_int_equal(policy_check_duration(&p, &params, &err), 0);
+}
+
 static void reads_mode_rules_and_limits(void **state)
 {
 	_cleanup_(policy_done) struct policy p = parse(
@@ -82,6 +99,7 @@ static void reads_mode_rules_and_limits(void **state)
 	assert_int_equal(p.limits.per_host_per_hour, 10);
 	assert_int_equal(p.limits.cooldown_s, 0);
 	assert_int_equal(p.limits.approval_s, 900);
+	assert_int_equal(p.limits.duration_s, 86400);
 }
 
 static void without_a_policy_everything_is_denied(void **state)
@@ -349,6 +367,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_mode_rules_and_limits),
+		cmocka_unit_test(bounds_how_long_a_change_for_a_time_may_last),
 		cmocka_unit_test(without_a_policy_everything_is_denied),
 		cmocka_unit_test(without_a_mode_nothing_is_done),
 		cmocka_unit_test(what_no_rule_names_is_denied),

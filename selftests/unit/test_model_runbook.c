@@ -43,7 +43,7 @@ static const char full[] =
 	"root: fact:top.unit\n"
 	"cause: \"'{root}' takes {top.pct} %\"\n"
 	"plan:\n"
-	"  - {action: unit.set_cpu_quota, params: {unit: $root, quota_pct: 20}, lease_s: 900}\n"
+	"  - {action: unit.set_cpu_quota, params: {unit: $root, quota_pct: 20}}\n"
 	"  - {action: unit.kill}\n"
 	"verify: {signal: endpoint.latency_ms, below: service.slow_ms, settle_s: 2, sustain_s: 5, "
 	"within_s: 30}\n"
@@ -144,7 +144,6 @@ static void reads_plan_and_proof(void **state)
 	assert_string_equal(r.plan[0].names[0], "unit");
 	assert_string_equal(r.plan[0].values[0], "$root");
 	assert_string_equal(r.plan[0].values[1], "20");
-	assert_int_equal(r.plan[0].lease_s, 900);
 	assert_int_equal(r.plan[0].line, 21);
 	assert_int_equal(r.plan[1].n_params, 0);
 	assert_int_equal(r.verify.expect.test, CLAUSE_TEST_BELOW);

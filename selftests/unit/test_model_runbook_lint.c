@@ -62,7 +62,7 @@ static const char good[] =
 	"  - {inspector: endpoint, fact: endpoint.up_bool, below: 0.5}\n"
 	"min_score: 3\nroot: fact:top.unit\n"
 	"cause: \"'{root}' beside '{entity}' takes {top.pct} %\"\n"
-	"plan: [{action: unit.set_cpu_quota, params: {unit: $root, quota_pct: 20}, lease_s: 9}]\n"
+	"plan: [{action: unit.set_cpu_quota, params: {unit: $root, quota_pct: 20}}]\n"
 	"verify: {signal: endpoint.up_bool, above: 0.5}\n"
 	"invariants: [{signal: host.load1, below: 99}]\n"
 	"tests:\n"
@@ -156,23 +156,8 @@ static void parameters_must_fit_their_specs(void **state)
 static void risk_is_at_least_that_of_the_action(void **state)
 {
 	(void)state;
-	expect("unit.set_cpu_quota, params: {unit: $root, quota_pct: 20}, lease_s: 9", "unit.kill",
+	expect("unit.set_cpu_quota, params: {unit: $root, quota_pct: 20}", "unit.kill",
 	       "r.md:16: action 'unit.kill' is disruptive, the runbook only reversible");
-}
-
-static void a_lease_needs_a_way_back(void **state)
-{
-	_cleanup_(runbook_done) struct runbook r = { 0 };
-	struct err err = { 0 };
-
-	(void)state;
-	assert_int_equal(runbook_parse("r.md", good, strlen(good), &r, &err), 0);
-	r.risk = RISK_DISRUPTIVE;
-	(void)str_copy(r.plan[0].action, sizeof(r.plan[0].action), "unit.kill");
-	r.plan[0].n_params = 0;
-	assert_int_equal(runbook_lint(&r, &everything, &err), -EINVAL);
-	assert_string_equal(err_text(&err),
-			    "r.md:16: action 'unit.kill' cannot be taken back: no lease");
 }
 
 static void the_proof_is_not_the_only_trigger(void **state)
@@ -191,7 +176,6 @@ int main(void)
 		cmocka_unit_test(facts_must_be_stated_by_what_is_collected),
 		cmocka_unit_test(parameters_must_fit_their_specs),
 		cmocka_unit_test(risk_is_at_least_that_of_the_action),
-		cmocka_unit_test(a_lease_needs_a_way_back),
 		cmocka_unit_test(the_proof_is_not_the_only_trigger),
 	};
 

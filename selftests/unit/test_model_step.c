@@ -185,14 +185,21 @@ static void reads_a_result_only_under_its_own_key(void **state)
 static void names_the_step_unit_as_the_polkit_rule_wants_it(void **state)
 {
 	char unit[STEP_UNIT_MAX], key[STR_HEX128_MAX] = "";
+	enum step_profile profile = STEP_PROFILE_BUS;
 
 	(void)state;
+	assert_int_equal(step_profile_from_prefix("aiops-expire-files", &profile), 0);
+	assert_int_equal(profile, STEP_PROFILE_FILES);
+	assert_int_equal(step_profile_from_prefix("aiops-executor", &profile), -EINVAL);
 	assert_string_equal(step_unit_name(STEP_PROFILE_BUS, KEY, unit),
 			    "aiops-step@" KEY ".service");
 	assert_string_equal(step_unit_name(STEP_PROFILE_FILES, KEY, unit),
 			    "aiops-step-files@" KEY ".service");
 	assert_int_equal(step_unit_parse(unit, key), 0);
 	assert_string_equal(key, KEY);
+	assert_int_equal(step_unit_parse(step_expire_unit_name(STEP_PROFILE_NET, KEY, unit), key),
+			 -EINVAL);
+	assert_string_equal(unit, "aiops-expire-net@" KEY ".service");
 	assert_int_equal(step_unit_parse("aiops-step@" KEY ".servicex", key), -EINVAL);
 	assert_int_equal(step_unit_parse("aiops-step-all@" KEY ".service", key), -EINVAL);
 	assert_int_equal(step_unit_parse("aiops-step@" KEY, key), -EINVAL);

@@ -1,244 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* links: selftests/unit/tree.o */
+/* links: selftests/unit/stephost.o selftests/unit/tree.o */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/clock.h"
-#include "base/fd.h"
-#include "selftests/unit/tree.h"
-#include "step/step.h"
-#include "sys/unitctl.h"
+#include "selftests/unit/stephost.h"
 
-/* The step in this process, with actions made of a number in memory. What a kill left is written as
- * files, so that settle meets every case there is. */
-
-#define KEY   "0123456789abcdef0123456789abcdef"
-#define OTHER "fedcba9876543210fedcba9876543210"
-
-static const char policy[] = "mode: auto\n"
-			     "allow:\n"
-			     "  - {action: test.add, on: any, autonomy: auto}\n"
-			     "  - {action: test.once, on: any, autonomy: approve}\n"
-			     "  - {action: test.hint, on: any, autonomy: suggest}\n";
-
-static struct {
-	int value; /* what the host is like: 0 before, 1 after */
-	unsigned n_applied, n_reverted;
-	int check, apply, verify, revert, snapshot; /* what they return instead */
-} host;
-
-static const struct param_spec params[] = {
-	{ .name = "unit", .type = PARAM_TYPE_UNIT },
-	{ .name = NULL },
-};
-
-static int check(const struct action_context *c, struct err *reterr)
-{
-	(void)c;
-	return host.check < 0 ? err_set(reterr, host.check, "check: no") : host.check;
-}
-
-static int snapshot(const struct action_context *c, void *undo, struct err *reterr)
-{
-	(void)c;
-	memcpy(undo, &host.value, sizeof(host.value));
-	return host.snapshot < 0 ? err_set(reterr, host.snapshot, "snapshot: no") :
-				   (int)sizeof(host.value);
-}
-
-static int apply(const struct action_context *c, struct err *reterr)
-{
-	if (c->dry_run) {
-		str_append(c->text, c->text_size, "would add");
-		return 0;
-	}
-	assert_int_equal(c->undo_size, sizeof(host.value));
-	host.n_applied++;
-	if (host.apply < 0)
-		return err_set(reterr, host.apply, "apply: no");
-	host.value = 1;
-	str_append(c->text, c->text_size, "added");
-	return 0;
-}
-
-static int verify(const struct action_context *c, struct err *reterr)
-{
-	(void)c;
-	if (host.verify < 0)
-		return err_set(reterr, host.verify, "verify: no");
-	return host.value == 1 ? 0 : err_set(reterr, -EIO, "verify: it is not so");
-}
-
-static int revert(const struct action_context *c, const void *undo, size_t undo_size,
-		  struct err *reterr)
-{
-	(void)c;
-	assert_int_equal(undo_size, sizeof(host.value));
-	host.n_reverted++;
-	if (host.revert < 0)
-		return err_set(reterr, host.revert, "revert: no");
-	memcpy(&host.value, undo, sizeof(host.value));
-	return 0;
-}
-
-#define ACTION(title, words, function)                                                          \
-	{                                                                                       \
-		.name = title, .summary = "", .source = "", .params = params, .target = "unit", \
-		.undo = (words), .timeout_ms = 1000, .check = check, .snapshot = snapshot,      \
-		.apply = apply, .verify = verify, .revert = function,                           \
-	}
-static const struct action_ops action_add = ACTION("test.add", "subtracts it again", revert);
-static const struct action_ops action_once = ACTION("test.once", NULL, NULL);
-static const struct action_ops action_hint = ACTION("test.hint", "takes the hint back", revert);
-static const struct action_ops action_other = ACTION("test.other", "subtracts it again", revert);
-
-const struct action_ops *const action_registry[] = { &action_add, &action_once, &action_hint,
-						     &action_other, NULL };
-
-int unitctl_open(void **ret_bus, struct err *reterr)
-{
-	(void)ret_bus;
-	return err_set(reterr, -ENOENT, "connect to systemd: none here");
-}
-
-void *unitctl_close(void *bus)
-{
-	return bus;
-}
-
-static int setup(void **state)
-{
-	const struct tree *tree;
-
-	if (tree_setup(state) < 0)
-		return -1;
-	tree = *state;
-	memset(&host, 0, sizeof(host));
-	tree_write(tree, "etc/aiops/policy.d/10.yaml", policy);
-	tree_write(tree, "run/steps/README", "");
-	tree_write(tree, "run/undo/README", "");
-	return 0;
-}
-
-static void need_root(void)
-{
-	if (geteuid() != 0)
-		skip();
-}
-
-static void open_step(struct step *s, const struct tree *tree, const char *key)
-{
-	char run[128] = "";
-
-	str_append(run, sizeof(run), "%s/run", tree->path);
-	assert_int_equal(step_open(s, tree->path, run, key, NULL), 0);
-}
-
-static struct step_record make_record(const char *action, enum step_op op)
-{
-	struct step_record r;
-
-	memset(&r, 0, sizeof(r));
-	r.op = op;
-	r.not_after_ns = clock_boot_ns() + 60 * NS_PER_S;
-	(void)str_copy(r.key, sizeof(r.key), KEY);
-	(void)str_copy(r.actor, sizeof(r.actor), "agent");
-	assert_int_equal(step_boot_id(r.boot_id, NULL), 0);
-	if (op == STEP_OP_REVERT) {
-		(void)str_copy(r.target_key, sizeof(r.target_key), OTHER);
-		return r;
-	}
-	(void)str_copy(r.action, sizeof(r.action), action);
-	r.params.n = 1;
-	r.params.v[0].type = PARAM_TYPE_UNIT;
-	(void)str_copy(r.params.v[0].name, PARAM_NAME_MAX, "unit");
-	(void)str_copy(r.params.v[0].text, PARAM_TEXT_MAX, "a.service");
-	return r;
-}
-
-static void write_record(const struct tree *tree, const struct step_record *record)
-{
-	struct step_record r = *record;
-	struct step s;
-
-	open_step(&s, tree, KEY);
-	assert_int_equal(sealed_write(s.steps_fd, KEY, &r, sizeof(r), STEP_KIND_RECORD,
-				      STEP_VERSION, NULL),
-			 0);
-	step_done(&s);
-}
-
-static void write_undo(const struct tree *tree, const char *key, const char *action, int value)
-{
-	struct undo_record u;
-	struct step s;
-
-	memset(&u, 0, sizeof(u));
-	(void)str_copy(u.key, sizeof(u.key), key);
-	(void)str_copy(u.action, sizeof(u.action), action);
-	assert_int_equal(step_boot_id(u.boot_id, NULL), 0);
-	u.params = make_record(action, STEP_OP_APPLY).params;
-	u.size = sizeof(value);
-	memcpy(u.data, &value, sizeof(value));
-	open_step(&s, tree, KEY);
-	assert_int_equal(
-		sealed_write(s.undo_fd, key, &u, sizeof(u), STEP_KIND_UNDO, STEP_VERSION, NULL), 0);
-	step_done(&s);
-}
-
-static bool has_undo(const struct tree *tree, const char *key)
-{
-	char path[64] = "run/undo/";
-
-	str_append(path, sizeof(path), "%s", key);
-	return faccessat(tree->fd, path, F_OK, 0) == 0;
-}
-
-/* Returns what the function did; *ret is the result that is there afterwards. */
-static int call(const struct tree *tree, int (*function)(struct step *s, struct err *reterr),
-		struct step_result *ret)
-{
-	struct step s;
-	int r, q;
-
-	open_step(&s, tree, KEY);
-	r = function(&s, NULL);
-	q = step_result_read(s.steps_fd, KEY, ret, NULL);
-	assert_int_equal(q >= 0, 1);
-	if (q == 0)
-		memset(ret, 0, sizeof(*ret));
-	step_done(&s);
-	return r;
-}
-
-static struct step_result run(const struct tree *tree, const char *action, enum step_op op)
-{
-	struct step_record record = make_record(action, op);
-	struct step_result result;
-
-	write_record(tree, &record);
-	assert_int_equal(call(tree, step_run, &result), 1);
-	return result;
-}
+/* What a kill left is written as files, so that settle meets every case there is. */
 
 static void does_it_once_and_keeps_what_undoes_it(void **state)
 {
 	struct step_result result;
 
-	need_root();
-	result = run(*state, "test.add", STEP_OP_APPLY);
+	stephost_need_root();
+	result = stephost_run(*state, "test.add", STEP_OP_APPLY);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
 	assert_string_equal(result.text, "added");
-	assert_true(has_undo(*state, KEY));
-	assert_int_equal(call(*state, step_run, &result), 0);
-	assert_int_equal(call(*state, step_settle, &result), 0);
-	assert_int_equal(host.n_applied, 1);
+	assert_true(stephost_has_undo(*state, KEY));
+	assert_int_equal(stephost_call(*state, step_run, &result), 0);
+	assert_int_equal(stephost_call(*state, step_settle, &result), 0);
+	assert_int_equal(stephost.n_applied, 1);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
 }
 
@@ -246,24 +33,24 @@ static void does_nothing_in_a_dry_run(void **state)
 {
 	struct step_result result;
 
-	need_root();
-	result = run(*state, "test.add", STEP_OP_DRY_RUN);
+	stephost_need_root();
+	result = stephost_run(*state, "test.add", STEP_OP_DRY_RUN);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
 	assert_string_equal(result.text, "would add");
-	assert_int_equal(host.n_applied, 0);
-	assert_false(has_undo(*state, KEY));
+	assert_int_equal(stephost.n_applied, 0);
+	assert_false(stephost_has_undo(*state, KEY));
 }
 
 static void says_that_there_is_nothing_to_do(void **state)
 {
 	struct step_result result;
 
-	need_root();
-	host.check = 1;
-	result = run(*state, "test.add", STEP_OP_APPLY);
+	stephost_need_root();
+	stephost.check = 1;
+	result = stephost_run(*state, "test.add", STEP_OP_APPLY);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
 	assert_int_equal(result.ran, 0);
-	assert_int_equal(host.n_applied, 0);
+	assert_int_equal(stephost.n_applied, 0);
 }
 
 static void undoes_what_failed_halfway(void **state)
@@ -282,53 +69,56 @@ static void undoes_what_failed_halfway(void **state)
 		{ 0, -EINPROGRESS, 0, ATTEMPT_PHASE_DONE, 0 },
 	};
 
-	need_root();
+	stephost_need_root();
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
 		struct step_result result;
 
-		host.value = 0;
-		host.apply = cases[i].apply;
-		host.verify = cases[i].verify;
-		host.revert = cases[i].revert;
-		result = run(*state, "test.add", STEP_OP_APPLY);
+		stephost.value = 0;
+		stephost.apply = cases[i].apply;
+		stephost.verify = cases[i].verify;
+		stephost.revert = cases[i].revert;
+		result = stephost_run(*state, "test.add", STEP_OP_APPLY);
 		assert_int_equal(result.phase, cases[i].phase);
 		assert_int_equal(result.reverted, cases[i].reverted);
 		assert_int_equal(result.ran, 1);
-		assert_int_equal(has_undo(*state, KEY), cases[i].phase != ATTEMPT_PHASE_FAILED);
+		assert_int_equal(stephost_has_undo(*state, KEY),
+				 cases[i].phase != ATTEMPT_PHASE_FAILED);
 		assert_int_equal(tree_teardown(state), 0);
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(stephost_setup(state), 0);
 	}
 }
 
 static void says_unknown_only_of_what_it_cannot_know(void **state)
 {
-	need_root();
-	host.apply = -EIO;
-	assert_int_equal(run(*state, "test.once", STEP_OP_APPLY).phase, ATTEMPT_PHASE_FAILED);
+	stephost_need_root();
+	stephost.apply = -EIO;
+	assert_int_equal(stephost_run(*state, "test.once", STEP_OP_APPLY).phase,
+			 ATTEMPT_PHASE_FAILED);
 	assert_int_equal(tree_teardown(state), 0);
-	assert_int_equal(setup(state), 0);
-	host.apply = -EINPROGRESS;
-	assert_int_equal(run(*state, "test.once", STEP_OP_APPLY).phase, ATTEMPT_PHASE_UNKNOWN);
+	assert_int_equal(stephost_setup(state), 0);
+	stephost.apply = -EINPROGRESS;
+	assert_int_equal(stephost_run(*state, "test.once", STEP_OP_APPLY).phase,
+			 ATTEMPT_PHASE_UNKNOWN);
 }
 
 static void changes_nothing_without_an_undo_record(void **state)
 {
 	struct step_result result;
 
-	need_root();
-	host.snapshot = -EIO;
-	result = run(*state, "test.add", STEP_OP_APPLY);
+	stephost_need_root();
+	stephost.snapshot = -EIO;
+	result = stephost_run(*state, "test.add", STEP_OP_APPLY);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
 	assert_int_equal(result.ran, 0);
-	assert_int_equal(host.n_applied, 0);
+	assert_int_equal(stephost.n_applied, 0);
 	/* One of an earlier life of the same key: it was done before, whoever lost its claim. */
 	assert_int_equal(tree_teardown(state), 0);
-	assert_int_equal(setup(state), 0);
-	write_undo(*state, KEY, "test.add", 0);
-	result = run(*state, "test.add", STEP_OP_APPLY);
+	assert_int_equal(stephost_setup(state), 0);
+	stephost_write_undo(*state, KEY, "test.add", 0);
+	result = stephost_run(*state, "test.add", STEP_OP_APPLY);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
-	assert_int_equal(host.n_applied, 0);
-	assert_true(has_undo(*state, KEY));
+	assert_int_equal(stephost.n_applied, 0);
+	assert_true(stephost_has_undo(*state, KEY));
 }
 
 static void forget(const struct tree *tree, const char *suffix)
@@ -344,36 +134,37 @@ static void takes_no_key_twice_though_its_claim_is_gone(void **state)
 {
 	struct step_result result;
 
-	need_root();
+	stephost_need_root();
 	/* Its undo record goes when it is done: only the ledger remembers. */
-	assert_int_equal(run(*state, "test.once", STEP_OP_APPLY).phase, ATTEMPT_PHASE_DONE);
-	assert_false(has_undo(*state, KEY));
+	assert_int_equal(stephost_run(*state, "test.once", STEP_OP_APPLY).phase,
+			 ATTEMPT_PHASE_DONE);
+	assert_false(stephost_has_undo(*state, KEY));
 	forget(*state, ".claim");
 	forget(*state, ".result");
-	host.value = 0;
-	result = run(*state, "test.once", STEP_OP_APPLY);
+	stephost.value = 0;
+	result = stephost_run(*state, "test.once", STEP_OP_APPLY);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
 	assert_int_equal(result.error, -EEXIST);
 	assert_non_null(strstr(result.text, "it was used before"));
-	assert_int_equal(host.n_applied, 1);
+	assert_int_equal(stephost.n_applied, 1);
 }
 
 static void keeps_the_undo_record_of_a_key_that_is_settled_again(void **state)
 {
 	struct step_result result;
 
-	need_root();
-	assert_int_equal(run(*state, "test.add", STEP_OP_APPLY).phase, ATTEMPT_PHASE_DONE);
-	assert_true(has_undo(*state, KEY));
+	stephost_need_root();
+	assert_int_equal(stephost_run(*state, "test.add", STEP_OP_APPLY).phase, ATTEMPT_PHASE_DONE);
+	assert_true(stephost_has_undo(*state, KEY));
 	forget(*state, ".claim");
 	forget(*state, ".result");
-	assert_int_equal(call(*state, step_settle, &result), 1);
+	assert_int_equal(stephost_call(*state, step_settle, &result), 1);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
-	assert_true(has_undo(*state, KEY));
+	assert_true(stephost_has_undo(*state, KEY));
 	/* Killed right after it was claimed again. */
 	forget(*state, ".result");
-	assert_int_equal(call(*state, step_settle, &result), 1);
-	assert_true(has_undo(*state, KEY));
+	assert_int_equal(stephost_call(*state, step_settle, &result), 1);
+	assert_true(stephost_has_undo(*state, KEY));
 }
 
 /* One of each key, as a taken-over executor would; returns the first that is refused. */
@@ -381,13 +172,13 @@ static unsigned run_until_refused(const struct tree *tree, struct step_result *r
 {
 	for (unsigned n = 0; n < 100; n++) {
 		char key[STR_HEX128_MAX] = "";
-		struct step_record record = make_record("test.once", STEP_OP_APPLY);
+		struct step_record record = stephost_record("test.once", STEP_OP_APPLY);
 		struct step s;
 
 		str_append(key, sizeof(key), "%032x", n);
 		(void)str_copy(record.key, sizeof(record.key), key);
-		host.value = 0;
-		open_step(&s, tree, key);
+		stephost.value = 0;
+		stephost_open(&s, tree, key);
 		assert_int_equal(sealed_write(s.steps_fd, key, &record, sizeof(record),
 					      STEP_KIND_RECORD, STEP_VERSION, NULL),
 				 0);
@@ -404,28 +195,29 @@ static void does_no_more_in_an_hour_than_twice_what_the_policy_gives(void **stat
 {
 	struct step_result result;
 
-	need_root();
+	stephost_need_root();
 	assert_int_equal(run_until_refused(*state, &result), 20);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
 	assert_int_equal(result.error, -EDQUOT);
-	assert_int_equal(host.n_applied, 20);
+	assert_int_equal(stephost.n_applied, 20);
 }
 
 static void does_nothing_when_it_cannot_know_what_was_done_but_undoes(void **state)
 {
 	struct step_result result;
 
-	need_root();
+	stephost_need_root();
 	tree_write(*state, "run/undo/ledger", "torn");
-	assert_int_equal(run(*state, "test.add", STEP_OP_APPLY).phase, ATTEMPT_PHASE_FAILED);
-	assert_int_equal(host.n_applied, 0);
+	assert_int_equal(stephost_run(*state, "test.add", STEP_OP_APPLY).phase,
+			 ATTEMPT_PHASE_FAILED);
+	assert_int_equal(stephost.n_applied, 0);
 	forget(*state, ".claim");
 	forget(*state, ".result");
-	write_undo(*state, OTHER, "test.add", 0);
-	host.value = 1;
-	result = run(*state, "", STEP_OP_REVERT);
+	stephost_write_undo(*state, OTHER, "test.add", 0);
+	stephost.value = 1;
+	result = stephost_run(*state, "", STEP_OP_REVERT);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
-	assert_int_equal(host.value, 0);
+	assert_int_equal(stephost.value, 0);
 }
 
 /* What the record says and the root-owned policy does not want, whatever the executor thinks of it. */
@@ -445,19 +237,19 @@ static void refuses_what_it_must_not_believe(void **state)
 		{ "test.add", "a.service", true, 0 },
 	};
 
-	need_root();
+	stephost_need_root();
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		struct step_record record = make_record(cases[i].action, STEP_OP_APPLY);
+		struct step_record record = stephost_record(cases[i].action, STEP_OP_APPLY);
 		struct step_result result;
 
 		(void)str_copy(record.params.v[0].text, PARAM_TEXT_MAX, cases[i].unit);
 		record.by_person = cases[i].by_person;
-		write_record(*state, &record);
-		assert_int_equal(call(*state, step_run, &result), 1);
+		stephost_write_record(*state, &record);
+		assert_int_equal(stephost_call(*state, step_run, &result), 1);
 		assert_int_equal(result.error, cases[i].error);
-		assert_int_equal(host.n_applied, cases[i].error == 0);
+		assert_int_equal(stephost.n_applied, cases[i].error == 0);
 		assert_int_equal(tree_teardown(state), 0);
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(stephost_setup(state), 0);
 	}
 }
 
@@ -466,9 +258,9 @@ static void refuses_what_is_late_of_another_boot_or_another_name(void **state)
 	struct step_record record;
 	struct step_result result;
 
-	need_root();
+	stephost_need_root();
 	for (int i = 0; i < 4; i++) {
-		record = make_record("test.add", STEP_OP_APPLY);
+		record = stephost_record("test.add", STEP_OP_APPLY);
 		if (i == 0)
 			record.not_after_ns = clock_boot_ns() - 1;
 		else if (i == 1)
@@ -477,12 +269,12 @@ static void refuses_what_is_late_of_another_boot_or_another_name(void **state)
 			memcpy(record.key, OTHER, sizeof(OTHER));
 		else
 			record.params.n = 0;
-		write_record(*state, &record);
-		assert_int_equal(call(*state, step_run, &result), 1);
+		stephost_write_record(*state, &record);
+		assert_int_equal(stephost_call(*state, step_run, &result), 1);
 		assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
-		assert_int_equal(host.n_applied, 0);
+		assert_int_equal(stephost.n_applied, 0);
 		assert_int_equal(tree_teardown(state), 0);
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(stephost_setup(state), 0);
 	}
 }
 
@@ -490,45 +282,40 @@ static void refuses_without_a_policy_it_may_trust_but_undoes(void **state)
 {
 	struct step_result result;
 
-	need_root();
+	stephost_need_root();
 	tree_chmod(*state, "etc/aiops/policy.d/10.yaml", 0666);
-	result = run(*state, "test.add", STEP_OP_APPLY);
+	result = stephost_run(*state, "test.add", STEP_OP_APPLY);
 	assert_int_equal(result.error, -EPERM);
 	assert_int_equal(tree_teardown(state), 0);
-	assert_int_equal(setup(state), 0);
+	assert_int_equal(stephost_setup(state), 0);
 	tree_chmod(*state, "etc/aiops/policy.d/10.yaml", 0666);
 	tree_write(*state, "run/STOP", "");
-	write_undo(*state, OTHER, "test.add", 0);
-	host.value = 1;
-	result = run(*state, NULL, STEP_OP_REVERT);
+	stephost_write_undo(*state, OTHER, "test.add", 0);
+	stephost.value = 1;
+	result = stephost_run(*state, NULL, STEP_OP_REVERT);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
-	assert_int_equal(host.value, 0);
-	assert_false(has_undo(*state, OTHER));
+	assert_int_equal(stephost.value, 0);
+	assert_false(stephost_has_undo(*state, OTHER));
 }
 
 static void keeps_the_undo_record_of_what_it_left_alone(void **state)
 {
 	struct step_result result;
 
-	need_root();
-	write_undo(*state, OTHER, "test.add", 0);
-	host.revert = -ECANCELED;
-	result = run(*state, NULL, STEP_OP_REVERT);
+	stephost_need_root();
+	stephost_write_undo(*state, OTHER, "test.add", 0);
+	stephost.revert = -ECANCELED;
+	result = stephost_run(*state, NULL, STEP_OP_REVERT);
 	assert_int_equal(result.phase, ATTEMPT_PHASE_FAILED);
 	assert_int_equal(result.error, -ECANCELED);
-	assert_true(has_undo(*state, OTHER));
+	assert_true(stephost_has_undo(*state, OTHER));
 }
 
 static void cannot_undo_what_left_no_record(void **state)
 {
-	need_root();
-	assert_int_equal(run(*state, NULL, STEP_OP_REVERT).error, -ENOENT);
+	stephost_need_root();
+	assert_int_equal(stephost_run(*state, NULL, STEP_OP_REVERT).error, -ENOENT);
 }
-
-#define LINES_CHECKED  "claimed 1\nchecked 2\n"
-#define LINES_SNAPSHOT LINES_CHECKED "snapshot 3\n"
-#define LINES_APPLYING LINES_SNAPSHOT "applying 4\n"
-#define LINES_APPLIED  LINES_APPLYING "applied 5\n"
 
 /* Every state a kill can leave, and what settle makes of it. */
 static void settles_every_state_a_kill_can_leave(void **state)
@@ -561,29 +348,29 @@ static void settles_every_state_a_kill_can_leave(void **state)
 		{ "test.once", LINES_APPLIED, true, 2, ATTEMPT_PHASE_UNKNOWN, 2 },
 	};
 
-	need_root();
+	stephost_need_root();
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		struct step_record record = make_record(cases[i].action, STEP_OP_APPLY);
+		struct step_record record = stephost_record(cases[i].action, STEP_OP_APPLY);
 		struct step_result result, again;
 
-		write_record(*state, &record);
+		stephost_write_record(*state, &record);
 		if (cases[i].claim)
 			tree_write(*state, "run/steps/" KEY ".claim", cases[i].claim);
 		if (cases[i].has_undo)
-			write_undo(*state, KEY, cases[i].action, 0);
-		host.value = cases[i].value;
-		assert_int_equal(call(*state, step_settle, &result), 1);
+			stephost_write_undo(*state, KEY, cases[i].action, 0);
+		stephost.value = cases[i].value;
+		assert_int_equal(stephost_call(*state, step_settle, &result), 1);
 		assert_int_equal(result.phase, cases[i].phase);
 		assert_int_equal(result.settled, 1);
 		assert_int_equal(result.ran, cases[i].claim && strstr(cases[i].claim, "applying "));
-		assert_int_equal(host.value, cases[i].value_after);
-		assert_int_equal(host.n_applied, 0);
+		assert_int_equal(stephost.value, cases[i].value_after);
+		assert_int_equal(stephost.n_applied, 0);
 		/* A second settle, and a second run, find it settled. */
-		assert_int_equal(call(*state, step_settle, &again), 0);
-		assert_int_equal(call(*state, step_run, &again), 0);
+		assert_int_equal(stephost_call(*state, step_settle, &again), 0);
+		assert_int_equal(stephost_call(*state, step_run, &again), 0);
 		assert_memory_equal(&result, &again, sizeof(result));
 		assert_int_equal(tree_teardown(state), 0);
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(stephost_setup(state), 0);
 	}
 }
 
@@ -601,70 +388,70 @@ static void settles_an_undo_by_doing_it_again(void **state)
 		{ "claimed 1\n", false, ATTEMPT_PHASE_FAILED },
 	};
 
-	need_root();
+	stephost_need_root();
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		struct step_record record = make_record(NULL, STEP_OP_REVERT);
+		struct step_record record = stephost_record(NULL, STEP_OP_REVERT);
 		struct step_result result;
 
-		write_record(*state, &record);
+		stephost_write_record(*state, &record);
 		tree_write(*state, "run/steps/" KEY ".claim", cases[i].claim);
 		if (cases[i].has_undo)
-			write_undo(*state, OTHER, "test.add", 0);
-		host.value = cases[i].has_undo;
-		assert_int_equal(call(*state, step_settle, &result), 1);
+			stephost_write_undo(*state, OTHER, "test.add", 0);
+		stephost.value = cases[i].has_undo;
+		assert_int_equal(stephost_call(*state, step_settle, &result), 1);
 		assert_int_equal(result.phase, cases[i].phase);
-		assert_int_equal(host.value, 0);
-		assert_false(has_undo(*state, OTHER));
+		assert_int_equal(stephost.value, 0);
+		assert_false(stephost_has_undo(*state, OTHER));
 		assert_int_equal(tree_teardown(state), 0);
-		assert_int_equal(setup(state), 0);
+		assert_int_equal(stephost_setup(state), 0);
 	}
 }
 
 static void leaves_alone_what_the_executor_revoked(void **state)
 {
-	struct step_record record = make_record("test.add", STEP_OP_APPLY);
+	struct step_record record = stephost_record("test.add", STEP_OP_APPLY);
 	struct step_result result;
 
-	need_root();
-	write_record(*state, &record);
+	stephost_need_root();
+	stephost_write_record(*state, &record);
 	tree_write(*state, "run/steps/" KEY ".claim", "revoked 0\n");
-	assert_int_equal(call(*state, step_run, &result), 0);
-	assert_int_equal(call(*state, step_settle, &result), 0);
+	assert_int_equal(stephost_call(*state, step_run, &result), 0);
+	assert_int_equal(stephost_call(*state, step_settle, &result), 0);
 	assert_int_equal(result.phase, 0);
-	assert_int_equal(host.n_applied, 0);
+	assert_int_equal(stephost.n_applied, 0);
 }
 
 static void does_not_settle_what_is_still_alive(void **state)
 {
-	struct step_record record = make_record("test.add", STEP_OP_APPLY);
+	struct step_record record = stephost_record("test.add", STEP_OP_APPLY);
 	struct step_result result;
 	struct step alive;
 
-	need_root();
-	write_record(*state, &record);
-	open_step(&alive, *state, KEY);
+	stephost_need_root();
+	stephost_write_record(*state, &record);
+	stephost_open(&alive, *state, KEY);
 	assert_int_equal(claim_create(&alive, NULL), 1);
-	assert_int_equal(call(*state, step_settle, &result), 0);
+	assert_int_equal(stephost_call(*state, step_settle, &result), 0);
 	assert_int_equal(result.phase, 0);
 	step_done(&alive);
-	assert_int_equal(call(*state, step_settle, &result), 1);
+	assert_int_equal(stephost_call(*state, step_settle, &result), 1);
 }
 
 static void follows_no_link_that_the_executor_laid(void **state)
 {
 	const struct tree *tree = *state;
-	struct step_record record = make_record("test.add", STEP_OP_APPLY);
+	struct step_record record = stephost_record("test.add", STEP_OP_APPLY);
 	struct step s;
 
-	need_root();
-	write_record(tree, &record);
+	stephost_need_root();
+	stephost_write_record(tree, &record);
 	tree_write(tree, "run/victim", "safe");
 	assert_int_equal(symlinkat("../victim", tree->fd, "run/steps/" KEY ".claim"), 0);
-	open_step(&s, tree, KEY);
+	stephost_open(&s, tree, KEY);
 	assert_int_equal(step_run(&s, NULL), 0);
 	assert_true(step_settle(&s, NULL) <= 0);
 	step_done(&s);
-	assert_int_equal(host.n_applied, 0);
+	assert_int_equal(stephost.n_applied, 0);
 }
 
 static void refuses_a_key_that_is_a_path(void **state)
@@ -678,7 +465,7 @@ static void refuses_a_key_that_is_a_path(void **state)
 	step_done(&s);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, tree_teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stephost_setup, tree_teardown)
 
 int main(void)
 {
