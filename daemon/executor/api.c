@@ -77,15 +77,42 @@ static int get_attempts(void *userdata, const struct http_request *rq, struct ht
 	return list_attempts(userdata, "attempts", false, ret, reterr);
 }
 
-static int get_attempt(void *userdata, const struct http_request *rq, struct http_answer *ret,
-		       struct err *reterr)
+const struct entry *executor_find(struct executor *x, const struct http_request *rq,
+				  struct err *reterr)
 {
-	const struct broker *b = executor_broker(userdata);
+	const struct broker *b = executor_broker(x);
 	const struct entry *e = attempts_find_part(&b->attempts, rq->tail);
 
 	if (!e)
-		return err_set(reterr, -ENOENT, "find attempt '%.64s': no such key", rq->tail);
-	return executor_json_attempt(e, b, &ret->json) < 0 ? out_of_memory(reterr) : 0;
+		(void)err_set(reterr, -ENOENT, "find attempt '%.64s': no such key", rq->tail);
+	return e;
+}
+
+static bool is_true(const char *s)
+{
+	return str_equal(s, "1") || str_equal(s, "true") || str_equal(s, "yes");
+}
+
+int executor_answer_attempt(struct executor *x, const struct http_request *rq,
+			    const struct entry *e, unsigned status, struct http_answer *ret,
+			    struct err *reterr)
+{
+	ret->status = status;
+	ret->location[0] = '\0';
+	str_append(ret->location, sizeof(ret->location), "/v1/attempts/%s", e->attempt.key);
+	if (is_true(http_query(rq, "follow"))) {
+		ret->stream = executor_follow(x, e->attempt.key);
+		return ret->stream ? 0 : out_of_memory(reterr);
+	}
+	return executor_json_attempt(e, &x->broker, &ret->json) < 0 ? out_of_memory(reterr) : 0;
+}
+
+static int get_attempt(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		       struct err *reterr)
+{
+	const struct entry *e = executor_find(userdata, rq, reterr);
+
+	return e ? executor_answer_attempt(userdata, rq, e, 0, ret, reterr) : reterr->code;
 }
 
 static int get_approval(void *userdata, const struct http_request *rq, struct http_answer *ret,
@@ -98,16 +125,6 @@ static int get_approval(void *userdata, const struct http_request *rq, struct ht
 		return err_set(reterr, -ENOENT, "find approval '%.64s': nothing waits by that key",
 			       rq->tail);
 	return get_attempt(userdata, rq, ret, reterr);
-}
-
-/* The state of an attempt after something was done about it. */
-static int answer_attempt(struct executor *x, const struct entry *e, unsigned status,
-			  struct http_answer *ret, struct err *reterr)
-{
-	ret->status = status;
-	ret->location[0] = '\0';
-	str_append(ret->location, sizeof(ret->location), "/v1/attempts/%s", e->attempt.key);
-	return executor_json_attempt(e, &x->broker, &ret->json) < 0 ? out_of_memory(reterr) : 0;
 }
 
 static int post_approval(void *userdata, const struct http_request *rq, struct http_answer *ret,
@@ -143,7 +160,7 @@ static int post_approval(void *userdata, const struct http_request *rq, struct h
 	e = attempts_find(&b->attempts, key);
 	if (!e)
 		return err_set(reterr, -ENOENT, "find attempt '%s': no such key", key);
-	return answer_attempt(userdata, e, 0, ret, reterr);
+	return executor_answer_attempt(userdata, rq, e, 0, ret, reterr);
 }
 
 static int get_actions(void *userdata, const struct http_request *rq, struct http_answer *ret,
@@ -152,7 +169,6 @@ static int get_actions(void *userdata, const struct http_request *rq, struct htt
 	_cleanup_json_ struct json_object *o = json_object_new_object(),
 					  *all = json_object_new_array();
 
-	(void)userdata;
 	(void)rq;
 	if (!o || !all)
 		return out_of_memory(reterr);
@@ -162,102 +178,53 @@ static int get_actions(void *userdata, const struct http_request *rq, struct htt
 		if (executor_json_action(a, &one) < 0 || json_object_array_add(all, one) < 0)
 			return out_of_memory(reterr);
 	}
-	if (json_add(o, "actions", TAKE_PTR(all)) < 0)
+	if (json_add(o, "actions", TAKE_PTR(all)) < 0 || executor_json_aliases(userdata, o) < 0 ||
+	    executor_json_limits(userdata, o) < 0)
 		return out_of_memory(reterr);
 	ret->json = TAKE_PTR(o);
 	return 0;
 }
 
-/* {"params": {"unit": "x.service", "quota_pct": 20}}: texts and numbers, validated by the one parser. */
-static int parse_params(const struct http_request *rq, const struct action_info *info,
-			struct params *ret, struct err *reterr)
+/* What becomes of an attempt when a person says so. */
+static int change_attempt(struct executor *x, const struct http_request *rq, const char *op,
+			  struct http_answer *ret, struct err *reterr)
 {
-	struct param_text texts[PARAMS_MAX] = { 0 };
-	struct json_object *params = NULL;
-	size_t n = 0;
-
-	if (rq->body)
-		(void)json_object_object_get_ex(rq->body, "params", &params);
-	if (params && !json_object_is_type(params, json_type_object))
-		return err_set(reterr, -EINVAL, "field 'params': not an object");
-	if (params) {
-		json_object_object_foreach(params, name, value) {
-			enum json_type type = json_object_get_type(value);
-
-			if (type != json_type_string && type != json_type_int)
-				return err_set(reterr, -EINVAL,
-					       "parameter '%.32s': neither a text nor an integer",
-					       name);
-			if (n == PARAMS_MAX)
-				return err_set(reterr, -EINVAL, "field 'params': more than %d",
-					       PARAMS_MAX);
-			texts[n++] = (struct param_text){ name, json_object_get_string(value) };
-		}
-	}
-	return params_parse(info->params, texts, n, ret, reterr);
-}
-
-static bool is_true(const char *s)
-{
-	return str_equal(s, "1") || str_equal(s, "true") || str_equal(s, "yes");
-}
-
-static int post_action(void *userdata, const struct http_request *rq, struct http_answer *ret,
-		       struct err *reterr)
-{
-	const struct action_info *info = action_info_find(rq->tail);
-	struct broker *b = executor_broker(userdata);
+	const struct entry *e = executor_find(x, rq, reterr);
+	const char *reason = "asked by a person";
 	char key[STR_HEX128_MAX] = "";
-	struct wish w = {
-		.key = key,
-		.info = info,
-		.dry_run = is_true(http_query(rq, "dry_run")),
-		.may_approve = rq->caller.roles[ROLE_APPROVE] || rq->caller.uid == 0,
-		.uid = rq->caller.uid,
-		.actor = rq->caller.name,
-	};
-	const struct entry *e;
-	int r;
+	int r = rq->body ? json_get_string(rq->body, "reason", &reason, reterr) : 0;
 
-	if (!info)
-		return err_set(reterr, -ENOENT, "find action '%.64s': there is none", rq->tail);
-	r = parse_params(rq, info, &w.params, reterr);
-	if (r == 0 && rq->body)
-		r = json_get_string(rq->body, "reason", &w.reason, reterr);
+	if (!e)
+		return reterr->code;
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = str_random_hex128(key);
+	ret->record_id = e->record_id;
+	(void)str_copy(key, sizeof(key), e->attempt.key);
+	r = str_equal(op, "revert") ?
+		    broker_revert(&x->broker, key, rq->caller.name, reason, reterr) :
+		    broker_cancel(&x->broker, key, rq->caller.name, reterr);
+	executor_turn(x);
 	if (r < 0)
-		return err_set(reterr, r, "make key: %s", strerror(-r));
-	e = broker_do(b, &w, reterr);
-	executor_turn(userdata);
-	return e ? answer_attempt(userdata, e, 202, ret, reterr) : reterr->code;
+		return r;
+	e = executor_find(x, rq, reterr);
+	return e ? executor_answer_attempt(x, rq, e, 202, ret, reterr) : reterr->code;
 }
 
 static int post_attempt(void *userdata, const struct http_request *rq, struct http_answer *ret,
 			struct err *reterr)
 {
-	struct broker *b = executor_broker(userdata);
-	const struct entry *e = attempts_find_part(&b->attempts, rq->tail);
-	const char *op = NULL, *reason = "asked by a person";
-	char key[STR_HEX128_MAX] = "";
+	const char *op = NULL;
 	int r = rq->body ? json_get_string(rq->body, "op", &op, reterr) : -ENOENT;
 
-	if (!e)
-		return err_set(reterr, -ENOENT, "find attempt '%.64s': no such key", rq->tail);
-	if (r < 0 || !str_equal(op, "revert"))
-		return err_set(reterr, -EINVAL, "field 'op': only 'revert' is known");
-	r = json_get_string(rq->body, "reason", &reason, reterr);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	(void)str_copy(key, sizeof(key), e->attempt.key);
-	r = broker_revert(b, key, rq->caller.name, reason, reterr);
-	executor_turn(userdata);
-	if (r < 0)
-		return r;
-	e = attempts_find(&b->attempts, key);
-	return e ? answer_attempt(userdata, e, 202, ret, reterr) :
-		   err_set(reterr, -ENOENT, "find attempt '%s': no such key", key);
+	if (r < 0 || (!str_equal(op, "revert") && !str_equal(op, "cancel")))
+		return err_set(reterr, -EINVAL, "field 'op': 'revert' or 'cancel'");
+	return change_attempt(userdata, rq, op, ret, reterr);
+}
+
+static int delete_attempt(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			  struct err *reterr)
+{
+	return change_attempt(userdata, rq, "cancel", ret, reterr);
 }
 
 static int post_mode(void *userdata, const struct http_request *rq, struct http_answer *ret,
@@ -303,10 +270,12 @@ const struct http_endpoint executor_endpoints[] = {
 	{ "GET", "/v1/approvals/*", ROLE_READ, get_approval },
 	{ "POST", "/v1/approvals/*", ROLE_APPROVE, post_approval },
 	{ "GET", "/v1/actions", ROLE_READ, get_actions },
-	{ "POST", "/v1/actions/*", ROLE_OPERATE, post_action },
+	{ "POST", "/v1/actions/*", ROLE_PROPOSE, executor_post_action },
+	{ "POST", "/action/*", ROLE_PROPOSE, executor_post_alias },
 	{ "GET", "/v1/attempts", ROLE_READ, get_attempts },
 	{ "GET", "/v1/attempts/*", ROLE_READ, get_attempt },
 	{ "POST", "/v1/attempts/*", ROLE_OPERATE, post_attempt },
+	{ "DELETE", "/v1/attempts/*", ROLE_OPERATE, delete_attempt },
 	{ "POST", "/v1/mode", ROLE_APPROVE, post_mode },
 	{ "POST", "/v1/pause", ROLE_APPROVE, post_pause },
 	{ "POST", "/v1/resume", ROLE_APPROVE, post_resume },

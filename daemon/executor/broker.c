@@ -255,7 +255,7 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 	if (!e)
 		return NULL;
 	e->by_person = true;
-	e->requester_uid = w->uid;
+	e->requester_uid = w->is_remote ? UINT32_MAX : w->uid;
 	e->op = w->dry_run ? STEP_OP_DRY_RUN : STEP_OP_APPLY;
 	e->attempt.dry_run = w->dry_run;
 	(void)str_copy(e->attempt.actor, sizeof(e->attempt.actor), w->actor);
@@ -427,35 +427,4 @@ int broker_revert(struct broker *b, const char *key, const char *actor, const ch
 	if (last && !attempt_phase_is_final(last->attempt.phase))
 		return 0;
 	return start_revert(b, e, actor, reason, reterr);
-}
-
-int broker_set_mode(struct broker *b, enum autonomy mode, const char *actor, struct err *reterr)
-{
-	enum autonomy old = b->state.mode;
-	int r;
-
-	if (b->policy && mode > b->policy->mode)
-		return err_set(reterr, -EPERM, "set mode '%s': the policy's is '%s'",
-			       autonomy_to_string(mode), autonomy_to_string(b->policy->mode));
-	b->state.mode = mode;
-	r = b->ops->save_state(b->userdata, &b->state, reterr);
-	if (r < 0)
-		b->state.mode = old;
-	else
-		b->ops->audit(b->userdata, "mode", actor, NULL);
-	return r;
-}
-
-int broker_set_paused(struct broker *b, bool paused, const char *actor, struct err *reterr)
-{
-	uint32_t old = b->state.paused;
-	int r;
-
-	b->state.paused = paused;
-	r = b->ops->save_state(b->userdata, &b->state, reterr);
-	if (r < 0)
-		b->state.paused = old;
-	else
-		b->ops->audit(b->userdata, paused ? "pause" : "resume", actor, NULL);
-	return r;
 }

@@ -93,6 +93,7 @@ struct wish {
 	const struct action_info *info;
 	struct params params;
 	bool dry_run, may_approve;
+	bool is_remote; /* who it is is not known: no one person can then be the second one */
 	uint32_t uid;
 	const char *actor;
 	const char *reason;
@@ -118,6 +119,15 @@ int broker_decide(struct broker *b, const char *key, const char *hash, bool appr
  * Returns 0; -ENOENT: no such attempt; -EALREADY: nothing to undo; -EOPNOTSUPP: cannot be undone. */
 int broker_revert(struct broker *b, const char *key, const char *actor, const char *reason,
 		  struct err *reterr) _warn_unused_;
+
+/* Ends what has not ended: what waits is withdrawn, what was not begun never begins, and what runs is undone
+ * when it has. Returns 0; -ENOENT; -EALREADY: it has ended; -EOPNOTSUPP: it runs and cannot be undone;
+ * -errno. */
+int broker_cancel(struct broker *b, const char *key, const char *actor,
+		  struct err *reterr) _warn_unused_;
+
+/* How long a denied wish has to wait, 0 if time alone does not help. */
+uint64_t broker_retry_ns(const struct broker *b, const struct entry *e);
 
 /* systemd answered: r 0, or its refusal. */
 void broker_start_answered(struct broker *b, const char *key, int r, const struct err *err);
@@ -162,5 +172,8 @@ void broker_tell(struct broker *b, struct entry *e);
 /* The last phase of an attempt; error is a negative errno or 0. */
 void broker_end(struct broker *b, struct entry *e, enum attempt_phase phase, int error,
 		const char *text);
+/* Ends what systemd was asked for and no step has claimed, and makes sure that none will. Returns 1; 0: one
+ * has; -errno: neither is known yet, and it is tried again. */
+int broker_end_unbegun(struct broker *b, struct entry *e, int error, const char *text);
 /* Spends budget, writes the record and asks systemd. */
 void broker_start(struct broker *b, struct entry *e);

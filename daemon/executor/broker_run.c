@@ -129,8 +129,7 @@ static void refund(struct broker *b, struct entry *e)
 	(void)b->ops->save_budget(b->userdata, &b->budget, &err);
 }
 
-/* Nothing was begun: says so and makes sure that nothing will be. */
-static void end_unbegun(struct broker *b, struct entry *e, int error, const char *text)
+int broker_end_unbegun(struct broker *b, struct entry *e, int error, const char *text)
 {
 	struct err err = { 0 };
 	int r = b->ops->revoke(b->userdata, e->attempt.key, &err);
@@ -138,7 +137,7 @@ static void end_unbegun(struct broker *b, struct entry *e, int error, const char
 	if (r > 0) {
 		refund(b, e);
 		broker_end(b, e, ATTEMPT_PHASE_FAILED, error, text);
-		return;
+		return 1;
 	}
 	if (r == 0)
 		broker_look(b, e->attempt.key);
@@ -147,6 +146,7 @@ static void end_unbegun(struct broker *b, struct entry *e, int error, const char
 	/* Neither revoked nor seen to be claimed: stay as we are and try again. */
 	if (e->attempt.phase == ATTEMPT_PHASE_STARTING && e->due_ns <= b->now_ns)
 		e->due_ns = b->now_ns + BROKER_RETRY_NS;
+	return r;
 }
 
 /* From here on systemd may be starting it. */
@@ -170,7 +170,7 @@ static void ask(struct broker *b, struct entry *e)
 		r = b->ops->start(b->userdata, e->attempt.key, info->profile, &err);
 	}
 	if (r < 0)
-		end_unbegun(b, e, r, err_text(&err));
+		(void)broker_end_unbegun(b, e, r, err_text(&err));
 }
 
 void broker_start(struct broker *b, struct entry *e)
@@ -208,7 +208,7 @@ void broker_start_answered(struct broker *b, const char *key, int r, const struc
 	if (!e || e->attempt.phase != ATTEMPT_PHASE_STARTING || !e->asked)
 		return;
 	if (r < 0) {
-		end_unbegun(b, e, r, err_text(err));
+		(void)broker_end_unbegun(b, e, r, err_text(err));
 		return;
 	}
 	e->answered = true;
@@ -300,7 +300,7 @@ static void due(struct broker *b, struct entry *e)
 		broker_deny(b, e, "approval-timeout", "nobody approved it in time", "executor");
 		return;
 	case ATTEMPT_PHASE_STARTING:
-		end_unbegun(
+		(void)broker_end_unbegun(
 			b, e, -ETIMEDOUT,
 			e->answered ?
 				"start step: systemd did not begin it in time, nothing was changed" :

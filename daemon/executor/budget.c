@@ -28,75 +28,113 @@ static bool is_within(const struct budget_event *e, uint64_t span_ns, uint64_t n
 	return e->t_ns + (int64_t)span_ns > (int64_t)now_ns;
 }
 
-/* on: NULL for all. */
-static uint32_t count_since(const struct budget *b, const struct entity *on, uint64_t span_ns,
-			    uint64_t now_ns)
+/* One limit: what counts against it, and how much is too much. */
+struct window {
+	const char *by;
+	uint64_t action_hash, entity_hash; /* 0: all */
+	uint64_t span_ns;
+	uint32_t n_max;
+	char what[ENTITY_TEXT_MAX + 2];
+};
+
+static bool counts(const struct budget_event *e, const struct window *w, uint64_t now_ns)
 {
-	uint64_t hash = on ? hash_entity(on) : 0;
+	return (w->action_hash == 0 || e->action_hash == w->action_hash) &&
+	       (w->entity_hash == 0 || e->entity_hash == w->entity_hash) &&
+	       is_within(e, w->span_ns, now_ns);
+}
+
+static uint32_t count_in(const struct budget *b, const struct window *w, uint64_t now_ns)
+{
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < b->n; i++)
-		n += (!on || b->v[i].entity_hash == hash) && is_within(&b->v[i], span_ns, now_ns);
+		n += counts(&b->v[i], w, now_ns);
 	return n;
 }
 
-static int check_cooldown(const struct budget *b, uint64_t cooldown_ns, const char *action,
-			  const struct entity *on, uint64_t now_ns, struct err *reterr)
+/* How long until one more fits: until as many of the oldest are out as are too many. */
+static uint64_t retry_in(const struct budget *b, const struct window *w, uint32_t n,
+			 uint64_t now_ns)
 {
-	uint64_t entity = hash_entity(on), what = hash_text(action);
-	char span[CLOCK_SPAN_MAX] = "", text[ENTITY_TEXT_MAX];
+	uint32_t excess = n - w->n_max + 1;
 
-	for (uint32_t i = b->n; i-- > 0;) {
-		int64_t left_ns = b->v[i].t_ns + (int64_t)cooldown_ns - (int64_t)now_ns;
-
-		if (b->v[i].entity_hash == entity && b->v[i].action_hash == what && left_ns > 0)
-			return err_set(reterr, -EDQUOT, "%s on '%s' cools down for another %s",
-				       action, entity_format(on, text),
-				       clock_format_span((uint64_t)left_ns, span));
-	}
-	return 0;
+	for (uint32_t i = 0; i < b->n; i++)
+		if (counts(&b->v[i], w, now_ns) && --excess == 0)
+			return (uint64_t)(b->v[i].t_ns + (int64_t)w->span_ns - (int64_t)now_ns);
+	return w->span_ns;
 }
 
-static int check_window(const struct budget *b, const struct entity *on, uint32_t n_max,
-			uint64_t span_ns, uint64_t now_ns, struct err *reterr)
+static int check_window(const struct budget *b, const struct window *w, uint64_t now_ns,
+			struct budget_refusal *ret, struct err *reterr)
 {
-	char span[CLOCK_SPAN_MAX] = "", text[ENTITY_TEXT_MAX];
-	uint32_t n = count_since(b, on, span_ns, now_ns);
+	char span[CLOCK_SPAN_MAX] = "";
+	uint32_t n = count_in(b, w, now_ns);
 
-	if (n < n_max)
+	if (n < w->n_max)
 		return 0;
-	return err_set(reterr, -EDQUOT, "%u of %u actions on %s%s%s within %s are used up", n,
-		       n_max, on ? "'" : "", on ? entity_format(on, text) : "this host",
-		       on ? "'" : "", clock_format_span(span_ns, span));
+	*ret = (struct budget_refusal){ w->by, retry_in(b, w, n, now_ns) };
+	if (str_equal(w->by, "cooldown"))
+		return err_set(reterr, -EDQUOT, "%s cools down for another %s", w->what,
+			       clock_format_span(ret->retry_ns, span));
+	return err_set(reterr, -EDQUOT, "%u of %u actions on %s within %s are used up", n, w->n_max,
+		       w->what, clock_format_span(w->span_ns, span));
 }
 
-static uint32_t day_limit(uint32_t per_hour)
+/* The same limit for an hour and, times BUDGET_DAY_FACTOR, for a day. */
+static int check_windows(const struct budget *b, struct window w, uint64_t now_ns,
+			 struct budget_refusal *ret, struct err *reterr)
 {
-	return per_hour >= BUDGET_EVENTS_MAX / BUDGET_DAY_FACTOR ? BUDGET_EVENTS_MAX :
-								   per_hour * BUDGET_DAY_FACTOR;
+	int r;
+
+	w.span_ns = BUDGET_HOUR_NS;
+	r = check_window(b, &w, now_ns, ret, reterr);
+	if (r < 0)
+		return r;
+	w.span_ns = BUDGET_DAY_NS;
+	w.n_max = w.n_max >= BUDGET_EVENTS_MAX / BUDGET_DAY_FACTOR ? BUDGET_EVENTS_MAX :
+								     w.n_max * BUDGET_DAY_FACTOR;
+	return check_window(b, &w, now_ns, ret, reterr);
 }
 
-int budget_check(const struct budget *b, const struct policy_limits *limits, const char *action,
-		 uint32_t cooldown_ms, const struct entity *on, uint64_t now_ns,
-		 const char **ret_by, struct err *reterr)
+int budget_check(const struct budget *b, const struct policy_limits *limits,
+		 const struct budget_wish *wish, uint64_t now_ns, struct budget_refusal *ret,
+		 struct err *reterr)
 {
-	uint64_t cooldown_ns = cooldown_ms * NS_PER_MS;
-	uint32_t entity = limits->per_entity_per_hour, host = limits->per_host_per_hour;
+	uint64_t cooldown_ns = wish->cooldown_ms * NS_PER_MS;
+	struct window w = { .by = "cooldown",
+			    .action_hash = hash_text(wish->action),
+			    .entity_hash = hash_entity(wish->on),
+			    .n_max = 1 };
+	char on[ENTITY_TEXT_MAX];
+	int r;
 
 	if (limits->cooldown_s * NS_PER_S > cooldown_ns)
 		cooldown_ns = limits->cooldown_s * NS_PER_S;
-	*ret_by = "cooldown";
-	if (check_cooldown(b, cooldown_ns, action, on, now_ns, reterr) < 0)
-		return -EDQUOT;
-	*ret_by = "budget-entity";
-	if (check_window(b, on, entity, BUDGET_HOUR_NS, now_ns, reterr) < 0 ||
-	    check_window(b, on, day_limit(entity), BUDGET_DAY_NS, now_ns, reterr) < 0)
-		return -EDQUOT;
-	*ret_by = "budget-host";
-	if (check_window(b, NULL, host, BUDGET_HOUR_NS, now_ns, reterr) < 0 ||
-	    check_window(b, NULL, day_limit(host), BUDGET_DAY_NS, now_ns, reterr) < 0)
-		return -EDQUOT;
-	return 0;
+	w.span_ns = cooldown_ns;
+	str_append(w.what, sizeof(w.what), "%s on '%s'", wish->action, entity_format(wish->on, on));
+	r = check_window(b, &w, now_ns, ret, reterr);
+	if (r < 0)
+		return r;
+	w = (struct window){ .by = "budget-entity",
+			     .entity_hash = hash_entity(wish->on),
+			     .n_max = limits->per_entity_per_hour };
+	str_append(w.what, sizeof(w.what), "'%s'", on);
+	r = check_windows(b, w, now_ns, ret, reterr);
+	if (r < 0)
+		return r;
+	w = (struct window){ .by = "budget-host",
+			     .n_max = limits->per_host_per_hour,
+			     .what = "this host" };
+	r = check_windows(b, w, now_ns, ret, reterr);
+	if (r < 0)
+		return r;
+	w = (struct window){ .by = "budget-action",
+			     .action_hash = hash_text(wish->action),
+			     .n_max = limits->per_action_per_hour ? limits->per_action_per_hour :
+								    limits->per_host_per_hour };
+	str_append(w.what, sizeof(w.what), "anything by %s", wish->action);
+	return check_windows(b, w, now_ns, ret, reterr);
 }
 
 void budget_spend(struct budget *b, const char *action, const struct entity *on, uint64_t now_ns)
@@ -131,7 +169,9 @@ void budget_refund(struct budget *b, const char *action, const struct entity *on
 
 uint32_t budget_count_hour(const struct budget *b, uint64_t now_ns)
 {
-	return count_since(b, NULL, BUDGET_HOUR_NS, now_ns);
+	const struct window all = { .span_ns = BUDGET_HOUR_NS };
+
+	return count_in(b, &all, now_ns);
 }
 
 bool rate_take(struct rate *r, uint64_t window_ns, uint32_t max, uint64_t now_ns)

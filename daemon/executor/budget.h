@@ -27,11 +27,21 @@ struct budget {
 	struct budget_event v[BUDGET_EVENTS_MAX]; /* oldest first */
 };
 
-/* May one more action be done on this? cooldown_ms is the action's own least distance. Returns 0; -EDQUOT with
- * *ret_by ("cooldown", "budget-entity", "budget-host") and the reason. Pure. */
-int budget_check(const struct budget *b, const struct policy_limits *limits, const char *action,
-		 uint32_t cooldown_ms, const struct entity *on, uint64_t now_ns,
-		 const char **ret_by, struct err *reterr) _warn_unused_;
+struct budget_wish {
+	const char *action;
+	uint32_t cooldown_ms; /* the action's own least distance */
+	const struct entity *on;
+};
+
+struct budget_refusal {
+	const char *by;    /* "cooldown", "budget-entity", "budget-action" or "budget-host" */
+	uint64_t retry_ns; /* from now: not sooner */
+};
+
+/* May one more action be done on this? Returns 0; -EDQUOT with *ret and the reason. Pure. */
+int budget_check(const struct budget *b, const struct policy_limits *limits,
+		 const struct budget_wish *wish, uint64_t now_ns, struct budget_refusal *ret,
+		 struct err *reterr) _warn_unused_;
 
 /* Notes one. Events older than a day are forgotten. */
 void budget_spend(struct budget *b, const char *action, const struct entity *on, uint64_t now_ns);

@@ -16,9 +16,11 @@
 #include "base/log.h"
 #include "base/message_id.h"
 #include "ipc/listen.h"
+#include "sys/credential.h"
 
 #define SWEEP_PERIOD_NS (600 * NS_PER_S)
 #define AGENT_USER      "aiops"
+#define REMOTE_KEY      "remote-key" /* a credential: sys/credential.h */
 /* sd-event would group it with others, up to 250 ms later. */
 #define TIMER_ACCURACY_US 10000
 
@@ -224,6 +226,22 @@ static void tell_policy(const struct executor *x, int r, const struct err *err)
 	(void)sd_notifyf(0, "STATUS=%s", text);
 }
 
+/* Bad aliases take away no more than themselves. */
+static void load_aliases(struct executor *x)
+{
+	struct err err = { 0 };
+	int r = aliases_load(x->root_fd, &x->aliases, &err);
+
+	x->aliases_error[0] = '\0';
+	if (r == 0)
+		r = aliases_lint(&x->aliases, action_table, &err);
+	if (r < 0) {
+		(void)str_copy(x->aliases_error, sizeof(x->aliases_error), err_text(&err));
+		log_line(LOG_ERR, "Aliases refused, there are none: %s", err_text(&err));
+		x->aliases.n = 0;
+	}
+}
+
 void executor_load_policy(struct executor *x)
 {
 	struct services services = { 0 };
@@ -244,6 +262,7 @@ void executor_load_policy(struct executor *x)
 	broker_set_policy(&x->broker, r < 0 ? NULL : &x->policy, &x->services,
 			  r < 0 ? err_text(&err) : "");
 	tell_policy(x, r, &err);
+	load_aliases(x);
 }
 
 static int add_sources(struct executor *x)
@@ -303,6 +322,10 @@ int executor_init(struct executor *x, const struct executor_paths *paths, struct
 	broker_init(&x->broker, &broker_ops, x, x->store.boot_id);
 	executor_load_policy(x);
 	n_bad = store_load(&x->store, &x->broker);
+	if (store_load_keys(&x->store, &x->keys, reterr) < 0) {
+		x->broker.state.paused = true; /* what was asked for before may come again */
+		n_bad++;
+	}
 	if (n_bad > 0)
 		log_line(LOG_ERR, "%u file%s of the last run could not be read%s", n_bad,
 			 str_plural(n_bad),
@@ -321,6 +344,32 @@ static uid_t agent_uid(void)
 	const struct passwd *pw = getpwnam(AGENT_USER);
 
 	return pw ? pw->pw_uid : geteuid();
+}
+
+/* Where systemd has the socket for it: callers that are known by a key alone. Without one, or with a bad
+ * one, it is there and opens to nobody. */
+static int serve_remote(struct executor *x, struct err *reterr)
+{
+	_cleanup_close_ int credentials_fd = -EBADF;
+	char key[CREDENTIAL_MAX] = "";
+	struct err err = { 0 };
+	int fd = listen_find("remote", SOCK_STREAM, reterr), r;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	r = http_serve(x->event, fd, executor_endpoints, x, &x->remote, reterr);
+	if (r < 0)
+		return r;
+	credentials_fd = credential_open_dir(&err);
+	r = credential_read(credentials_fd, REMOTE_KEY, key, &err);
+	if (r == 0)
+		r = http_require_key(x->remote, key, &err);
+	explicit_bzero(key, sizeof(key));
+	if (r < 0) {
+		log_line(LOG_WARNING, "Remote callers are refused: %s", err_text(&err));
+		return http_require_key(x->remote, "", reterr);
+	}
+	return 0;
 }
 
 int executor_serve(struct executor *x, struct err *reterr)
@@ -347,6 +396,9 @@ int executor_serve(struct executor *x, struct err *reterr)
 	r = http_serve(x->event, fd, executor_endpoints, x, &x->http, reterr);
 	if (r < 0)
 		return r;
+	r = serve_remote(x, reterr);
+	if (r < 0)
+		return r;
 	/* Only now: what it finds is told to whoever listens. */
 	broker_resume(executor_broker(x));
 	executor_turn(x);
@@ -356,6 +408,7 @@ int executor_serve(struct executor *x, struct err *reterr)
 void executor_done(struct executor *x)
 {
 	x->http = http_server_free(x->http);
+	x->remote = http_server_free(x->remote);
 	x->agents = peer_server_free(x->agents);
 	x->recorder = peer_free(x->recorder);
 	x->starter = starter_free(x->starter);

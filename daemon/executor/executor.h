@@ -9,6 +9,8 @@
 #include "executor/store.h"
 #include "ipc/http.h"
 #include "ipc/peer.h"
+#include "ipc/query.h"
+#include "model/action_alias.h"
 
 /* The executor: the broker with its files, its sockets and the bus around it. */
 
@@ -26,13 +28,15 @@ struct executor {
 	struct broker broker;
 	struct policy policy;
 	struct services services;
-	bool has_policy;
+	struct action_aliases aliases;
+	char aliases_error[ERR_TEXT_MAX]; /* "" where they are loaded */
+	struct idempotency keys;
 	struct store store;
 	struct audit_queue audit;
 	struct starter *starter;
 	struct peer_server *agents;
 	struct peer *recorder;
-	struct http_server *http;
+	struct http_server *http, *remote; /* remote: NULL where systemd has no such socket */
 	uint64_t last_record_id;
 };
 
@@ -63,9 +67,27 @@ void executor_send_attempt(struct peer *p, const struct entry *e, const char *ke
 /* agents.c: frames of the agent; the recorder. */
 extern const struct peer_handlers executor_agent_handlers, executor_recorder_handlers;
 
-/* api.c: what approve.sock serves; userdata is the struct executor. */
+/* api.c: what approve.sock and remote.sock serve; userdata is the struct executor. */
 extern const struct http_endpoint executor_endpoints[];
+/* The attempt whose key, or a unique ending of it, is the path's tail. Returns NULL with -ENOENT. */
+const struct entry *executor_find(struct executor *x, const struct http_request *rq,
+				  struct err *reterr);
+/* The state of an attempt after something was done about it; as it goes on where the request says
+ * "?follow=1". */
+int executor_answer_attempt(struct executor *x, const struct http_request *rq,
+			    const struct entry *e, unsigned status, struct http_answer *ret,
+			    struct err *reterr) _warn_unused_;
+/* act.c: what is asked for. */
+int executor_post_action(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			 struct err *reterr);
+int executor_post_alias(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			struct err *reterr);
+/* follow.c: an attempt as it passes its phases. Returns NULL without memory. */
+struct http_stream *executor_follow(struct executor *x, const char *key);
 /* json.c. Return 0; -ENOMEM. */
 int executor_json_attempt(const struct entry *e, const struct broker *b, struct json_object **ret);
 int executor_json_action(const struct action_info *a, struct json_object **ret);
+/* Adds "aliases" and "limits" to what can be done. */
+int executor_json_aliases(const struct executor *x, struct json_object *o);
+int executor_json_limits(const struct executor *x, struct json_object *o);
 int executor_json_status(const struct executor *x, struct json_object **ret);

@@ -108,8 +108,9 @@ static bool load_allows(const struct guard_view *v, const struct guard_request *
 {
 	const struct entry *writer = attempts_find_writer(v->attempts, rq->entry);
 	const struct entity *on = &rq->entry->entity;
+	const struct budget_wish wish = { rq->info->name, rq->info->cooldown_ms, on };
 	char text[RECORD_TEXT_MAX] = "", name[ENTITY_TEXT_MAX];
-	const char *by = "";
+	struct budget_refusal refusal = { 0 };
 	struct err err = { 0 };
 
 	if (writer) {
@@ -117,9 +118,8 @@ static bool load_allows(const struct guard_view *v, const struct guard_request *
 			   writer->attempt.action, entity_format(on, name));
 		return deny(d, "busy", text);
 	}
-	if (budget_check(v->budget, &v->policy->limits, rq->info->name, rq->info->cooldown_ms, on,
-			 v->now_ns, &by, &err) < 0)
-		return deny(d, by, err_text(&err));
+	if (budget_check(v->budget, &v->policy->limits, &wish, v->now_ns, &refusal, &err) < 0)
+		return deny(d, refusal.by, err_text(&err));
 	return true;
 }
 

@@ -131,6 +131,10 @@ static int add_param(struct json_object *params, const struct param_spec *p)
 		r = json_add_i64(o, "min", p->min);
 	if (r == 0 && p->type == PARAM_TYPE_INTEGER)
 		r = json_add_i64(o, "max", p->max);
+	if (r == 0 && p->type == PARAM_TYPE_SPAN)
+		r = json_add_u64(o, "min_ms", (uint64_t)p->min / NS_PER_MS);
+	if (r == 0 && p->type == PARAM_TYPE_SPAN)
+		r = json_add_u64(o, "max_ms", (uint64_t)p->max / NS_PER_MS);
 	if (r == 0 && p->choices)
 		r = add_choices(o, p->choices);
 	r = add_bool(o, "required", !p->default_text, r);
@@ -155,6 +159,10 @@ int executor_json_action(const struct action_info *a, struct json_object **ret)
 	r = add_bool(o, "idempotent", a->idempotent, r);
 	if (r == 0)
 		r = json_add_u64(o, "timeout_ms", a->timeout_ms);
+	if (r == 0)
+		r = json_add_u64(o, "settle_ms", a->settle_ms);
+	if (r == 0)
+		r = json_add_u64(o, "cooldown_ms", a->cooldown_ms);
 	for (const struct param_spec *p = a->params; r == 0 && p->name; p++)
 		r = add_param(params, p);
 	if (r == 0)
@@ -162,6 +170,54 @@ int executor_json_action(const struct action_info *a, struct json_object **ret)
 	if (r == 0)
 		*ret = TAKE_PTR(o);
 	return r;
+}
+
+int executor_json_aliases(const struct executor *x, struct json_object *o)
+{
+	_cleanup_json_ struct json_object *all = json_object_new_array();
+
+	for (uint32_t i = 0; all && i < x->aliases.n; i++) {
+		const struct action_alias *a = &x->aliases.v[i];
+		_cleanup_json_ struct json_object *one = json_object_new_object(),
+						  *params = json_object_new_object();
+		int r = one && params ? json_add_string(one, "name", a->name) : -ENOMEM;
+
+		if (r == 0)
+			r = json_add_string(one, "action", a->action);
+		for (uint32_t k = 0; r == 0 && k < a->n_params; k++)
+			r = json_add_string(params, a->params[k].name, a->params[k].value);
+		if (r == 0)
+			r = json_add(one, "params", TAKE_PTR(params));
+		if (r < 0 || json_object_array_add(all, TAKE_PTR(one)) < 0)
+			return -ENOMEM;
+	}
+	return all ? json_add(o, "aliases", TAKE_PTR(all)) : -ENOMEM;
+}
+
+int executor_json_limits(const struct executor *x, struct json_object *o)
+{
+	const struct policy *p = x->broker.policy;
+	_cleanup_json_ struct json_object *limits = p ? json_object_new_object() : NULL;
+	uint32_t per_action = p && p->limits.per_action_per_hour ? p->limits.per_action_per_hour :
+			      p                                  ? p->limits.per_host_per_hour :
+								   0;
+	int r = 0;
+
+	if (!p)
+		return json_add(o, "limits", NULL);
+	r = limits ? json_add_u64(limits, "per_entity_per_hour", p->limits.per_entity_per_hour) :
+		     -ENOMEM;
+	if (r == 0)
+		r = json_add_u64(limits, "per_action_per_hour", per_action);
+	if (r == 0)
+		r = json_add_u64(limits, "per_host_per_hour", p->limits.per_host_per_hour);
+	if (r == 0)
+		r = json_add_u64(limits, "day_factor", BUDGET_DAY_FACTOR);
+	if (r == 0)
+		r = json_add_u64(limits, "cooldown_s", p->limits.cooldown_s);
+	if (r == 0)
+		r = json_add_u64(limits, "approval_s", p->limits.approval_s);
+	return r < 0 ? r : json_add(o, "limits", TAKE_PTR(limits));
 }
 
 /* The lower of what a person set and what the policy gives. */

@@ -13,6 +13,7 @@
 #define FILE_NAME_MAX  64
 #define SWEEP_SCAN_MAX 4096 /* names looked at in one sweep */
 #define SWEEP_OLD_S    3600
+#define KEYS_FILE      "idempotency"
 
 static int open_made(int dir_fd, const char *name, mode_t mode, struct err *reterr)
 {
@@ -188,6 +189,29 @@ int store_save_budget(const struct store *s, struct budget *b, struct err *reter
 	b->saved_boot_ns = clock_boot_ns();
 	b->saved_wall_us = clock_wall_us();
 	return sealed_write(s->exec_fd, STORE_BUDGET_FILE, b, sizeof(*b), STEP_KIND_BUDGET,
+			    STEP_VERSION, reterr);
+}
+
+int store_load_keys(const struct store *s, struct idempotency *ret, struct err *reterr)
+{
+	int r = sealed_read(s->exec_fd, KEYS_FILE, ret, sizeof(*ret), STEP_KIND_IDEMPOTENCY,
+			    STEP_VERSION, reterr);
+
+	if (r == 0 && ret->n > IDEMPOTENCY_ROWS_MAX)
+		r = err_set(reterr, -EBADMSG, "read '%s': too many rows", KEYS_FILE);
+	if (r == 0 && str_equal(ret->boot_id, s->boot_id))
+		return 0;
+	memset(ret, 0, sizeof(*ret));
+	(void)str_copy(ret->boot_id, sizeof(ret->boot_id), s->boot_id);
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	(void)unlinkat(s->exec_fd, KEYS_FILE, 0);
+	return r;
+}
+
+int store_save_keys(const struct store *s, struct idempotency *t, struct err *reterr)
+{
+	return sealed_write(s->exec_fd, KEYS_FILE, t, sizeof(*t), STEP_KIND_IDEMPOTENCY,
 			    STEP_VERSION, reterr);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "executor/broker.h"
+#include "executor/idempotency.h"
 
 /* The executor's files, all on tmpfs: PATH_EXEC_DIR is its own, PATH_STEPS_DIR it shares with steps. */
 
@@ -21,6 +22,11 @@ void store_done(struct store *s);
  * aside as KEY.bad; without the state or the budget it begins paused; each is counted. Returns the
  * count. */
 unsigned store_load(struct store *s, struct broker *b);
+
+/* The keys of callers, of this boot. Returns 0, also where there are none; -EBADMSG: they are lost. */
+int store_load_keys(const struct store *s, struct idempotency *ret,
+		    struct err *reterr) _warn_unused_;
+int store_save_keys(const struct store *s, struct idempotency *t, struct err *reterr) _warn_unused_;
 
 /* Removes files of steps that no attempt knows, an hour after they were written. */
 void store_sweep(const struct store *s, const struct attempts *known);

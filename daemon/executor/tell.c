@@ -103,6 +103,8 @@ void executor_tell_changed(void *userdata, struct entry *e)
 	struct executor *x = userdata;
 
 	log_attempt(e);
+	http_wake(x->http);
+	http_wake(x->remote);
 	broadcast(x, e, e->attempt.key, e->incident_id, e->plan_id);
 	for (uint32_t i = 0; i < e->n_aliases; i++)
 		broadcast(x, e, e->aliases[i].key, e->aliases[i].incident_id,

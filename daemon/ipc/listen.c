@@ -48,15 +48,12 @@ static int bind_new(const char *path, int type, struct err *reterr)
 	return TAKE_FD(fd);
 }
 
-int listen_get(const char *name, const char *runtime_dir, int type, struct err *reterr)
+int listen_find(const char *name, int type, struct err *reterr)
 {
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1] = "";
 	int fd = find_passed(name), flags;
 
-	if (fd == -ENOENT) {
-		str_append(path, sizeof(path), "%s/%s.sock", runtime_dir, name);
-		return bind_new(path, type, reterr);
-	}
+	if (fd < 0)
+		return err_set(reterr, fd, "take socket '%s': systemd passed none", name);
 	if (sd_is_socket_unix(fd, type, 1, NULL, 0) <= 0)
 		return err_set(reterr, -EINVAL,
 			       "take socket '%s': not a listening socket of its type", name);
@@ -65,4 +62,15 @@ int listen_get(const char *name, const char *runtime_dir, int type, struct err *
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return err_set(reterr, -errno, "take socket '%s': %s", name, strerror(errno));
 	return fd;
+}
+
+int listen_get(const char *name, const char *runtime_dir, int type, struct err *reterr)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1] = "";
+	int fd = listen_find(name, type, reterr);
+
+	if (fd != -ENOENT)
+		return fd;
+	str_append(path, sizeof(path), "%s/%s.sock", runtime_dir, name);
+	return bind_new(path, type, reterr);
 }

@@ -9,3 +9,6 @@
  * Returns the fd; -EINVAL when what was passed is no such socket; other -errno. */
 int listen_get(const char *name, const char *runtime_dir, int type,
 	       struct err *reterr) _warn_unused_;
+
+/* The same of what systemd passed alone. Returns the fd; -ENOENT: it passed none of that name; ... */
+int listen_find(const char *name, int type, struct err *reterr) _warn_unused_;

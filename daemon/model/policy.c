@@ -39,6 +39,7 @@ static const struct yaml_field rule_fields[] = {
 static const struct yaml_field limit_fields[] = {
 	YAML_U32("per_entity_per_hour", policy_limits, per_entity_per_hour, 1, 60),
 	YAML_U32("per_host_per_hour", policy_limits, per_host_per_hour, 1, 600),
+	YAML_U32("per_action_per_hour", policy_limits, per_action_per_hour, 1, 600),
 	YAML_U32("cooldown_s", policy_limits, cooldown_s, 0, 86400),
 	YAML_U32("approval_s", policy_limits, approval_s, 10, 86400),
 	YAML_U32("duration_s", policy_limits, duration_s, 10, 86400),

@@ -53,6 +53,7 @@ struct policy_rule {
 struct policy_limits {
 	uint32_t per_entity_per_hour; /* 1..60, default 3 */
 	uint32_t per_host_per_hour;   /* 1..600, default 10 */
+	uint32_t per_action_per_hour; /* 1..600; 0: as per_host_per_hour */
 	uint32_t cooldown_s;          /* 0..86400, default 60: same action on the same entity */
 	uint32_t approval_s;          /* 10..86400, default 900 */
 	uint32_t duration_s;          /* 10..86400, default 86400: the longest change for a time */

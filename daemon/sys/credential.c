@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "base/paths.h"
 #include "base/str.h"
 
 int credential_open_dir(struct err *reterr)
@@ -29,8 +28,7 @@ int credential_read(int dir_fd, const char *name, char ret[static CREDENTIAL_MAX
 	n = dir_fd < 0 ? -ENOENT : fd_read_file(dir_fd, file, ret, CREDENTIAL_MAX);
 	if (n < 0) {
 		explicit_bzero(ret, CREDENTIAL_MAX);
-		return err_set(reterr, (int)n, "read credential '%s': %s; root keeps it in %s/%s",
-			       name, strerror((int)-n), PATH_CREDENTIALS_DIR, name);
+		return err_set(reterr, (int)n, "read credential '%s': %s", file, strerror((int)-n));
 	}
 	ret[strcspn(ret, "\r\n")] = '\0';
 	return ret[0] ? 0 : err_set(reterr, -EINVAL, "read credential '%s': it is empty", name);

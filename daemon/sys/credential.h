@@ -13,7 +13,7 @@
 int credential_open_dir(struct err *reterr) _warn_unused_;
 
 /* Reads the first line of the credential name of a directory as above; the caller clears ret when done
- * (explicit_bzero). Returns 0; -ENOENT naming the file that root has to make; -EINVAL: no plain name or empty;
+ * (explicit_bzero). Returns 0; -ENOENT; -EINVAL: no plain name or empty;
  * -EFBIG; -errno. */
 int credential_read(int dir_fd, const char *name, char ret[static CREDENTIAL_MAX],
 		    struct err *reterr) _warn_unused_;

@@ -28,23 +28,26 @@ static const char *refusal(const struct budget *b, const char *action, const cha
 			   uint64_t now_ns)
 {
 	struct entity on = unit_of(unit);
-	const char *by = "";
+	const struct budget_wish wish = { action, 1000, &on };
+	struct budget_refusal refusal = { 0 };
 
-	return budget_check(b, &limits, action, 1000, &on, now_ns, &by, NULL) < 0 ? by : "";
+	return budget_check(b, &limits, &wish, now_ns, &refusal, NULL) < 0 ? refusal.by : "";
 }
 
 static void lets_an_action_cool_down_on_its_own_unit_only(void **state)
 {
 	struct budget *b = calloc(1, sizeof(*b));
+	const struct budget_wish start = { "unit.start", 1000, &a },
+				 slow = { "unit.start", 120000, &a };
 	struct err err = { 0 };
-	const char *by = "";
+	struct budget_refusal by = { 0 };
 
 	(void)state;
 	assert_non_null(b);
 	budget_spend(b, "unit.start", &a, T0_NS);
-	assert_int_equal(budget_check(b, &limits, "unit.start", 1000, &a, T0_NS + 20 * NS_PER_S,
-				      &by, &err),
+	assert_int_equal(budget_check(b, &limits, &start, T0_NS + 20 * NS_PER_S, &by, &err),
 			 -EDQUOT);
+	assert_int_equal(by.retry_ns, 40 * NS_PER_S);
 	assert_string_equal(err.text,
 			    "unit.start on 'unit:a.service' cools down for another 40.0 s");
 	assert_string_equal(refusal(b, "unit.restart", "a.service", T0_NS), "");
@@ -53,8 +56,7 @@ static void lets_an_action_cool_down_on_its_own_unit_only(void **state)
 			    "cooldown");
 	assert_string_equal(refusal(b, "unit.start", "a.service", T0_NS + 60 * NS_PER_S), "");
 	/* The longer of the policy's and the action's own. */
-	assert_int_equal(budget_check(b, &limits, "unit.start", 120000, &a, T0_NS + 61 * NS_PER_S,
-				      &by, NULL),
+	assert_int_equal(budget_check(b, &limits, &slow, T0_NS + 61 * NS_PER_S, &by, NULL),
 			 -EDQUOT);
 	free(b);
 }
@@ -106,7 +108,7 @@ static void stays_within_its_table_and_never_forgets_what_counts(void **state)
 						   .per_host_per_hour = 600 };
 	struct budget *b = calloc(1, sizeof(*b));
 	struct entity late = unit_of("late.service"), next = unit_of("next.service");
-	const char *by = "";
+	struct budget_refusal by = { 0 };
 	unsigned n = 0;
 
 	(void)state;
@@ -114,13 +116,15 @@ static void stays_within_its_table_and_never_forgets_what_counts(void **state)
 	for (uint64_t now_ns = T0_NS; n < 5000; n++, now_ns += 10 * NS_PER_S) {
 		struct entity on = { .kind = ENTITY_KIND_UNIT };
 
+		const struct budget_wish wish = { "unit.start", 0, &on };
+
 		str_append(on.name, sizeof(on.name), "u%u.service", n);
-		if (budget_check(b, &wide, "unit.start", 0, &on, now_ns, &by, NULL) < 0)
+		if (budget_check(b, &wide, &wish, now_ns, &by, NULL) < 0)
 			break;
 		budget_spend(b, "unit.start", &on, now_ns);
 	}
 	assert_int_equal(n, BUDGET_EVENTS_MAX);
-	assert_string_equal(by, "budget-host");
+	assert_string_equal(by.by, "budget-host");
 	/* Spent in spite of that, it does not grow. */
 	budget_spend(b, "unit.start", &late, T0_NS + 20000 * NS_PER_S);
 	assert_int_equal(b->n, BUDGET_EVENTS_MAX);
@@ -172,9 +176,38 @@ static void takes_no_time_for_passed_when_the_wall_clock_went_back(void **state)
 	free(b);
 }
 
+static void counts_one_action_on_whatever_it_is_done_to(void **state)
+{
+	static const struct policy_limits few = { .per_entity_per_hour = 60,
+						  .per_host_per_hour = 600,
+						  .per_action_per_hour = 2 };
+	struct budget *b = calloc(1, sizeof(*b));
+	struct entity first = unit_of("a.service"), second = unit_of("b.service"),
+		      third = unit_of("c.service");
+	const struct budget_wish start = { "unit.start", 0, &third },
+				 stop = { "unit.stop", 0, &third };
+	struct budget_refusal refusal = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(b);
+	budget_spend(b, "unit.start", &first, T0_NS);
+	budget_spend(b, "unit.start", &second, T0_NS + NS_PER_S);
+	assert_int_equal(budget_check(b, &few, &start, T0_NS + 2 * NS_PER_S, &refusal, &err),
+			 -EDQUOT);
+	assert_string_equal(refusal.by, "budget-action");
+	assert_int_equal(refusal.retry_ns, BUDGET_HOUR_NS - 2 * NS_PER_S);
+	assert_string_equal(
+		err.text, "2 of 2 actions on anything by unit.start within 1 h 0 min are used up");
+	assert_int_equal(budget_check(b, &few, &stop, T0_NS + 2 * NS_PER_S, &refusal, NULL), 0);
+	assert_int_equal(budget_check(b, &few, &start, T0_NS + BUDGET_HOUR_NS, &refusal, NULL), 0);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(counts_one_action_on_whatever_it_is_done_to),
 		cmocka_unit_test(lets_an_action_cool_down_on_its_own_unit_only),
 		cmocka_unit_test(counts_an_hour_for_each_unit_and_for_the_host),
 		cmocka_unit_test(stops_in_a_day_what_each_hour_lets_pass),
