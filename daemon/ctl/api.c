@@ -42,6 +42,7 @@ static int exit_of_status(long status)
 	case 413:
 		return CTL_USAGE;
 	case 403:
+	case 429:
 		return CTL_REFUSED;
 	case 404:
 		return CTL_NOT_FOUND;
