@@ -1,49 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 
 #include "agent/agent.h"
+#include "base/args.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/message_id.h"
 #include "ops/describe.h"
 
-static int help(void)
-{
-	(void)puts(
-		"aiops-agent [--root DIR] [--runtime-dir DIR] [--check]\n"
-		"\n"
-		"Watches the host, finds out what is wrong, asks for repair and tells the story.\n"
-		"\n"
-		"  --check            read the configuration, say what is wrong with it, and end\n"
-		"  --root DIR         configuration and host files below DIR (/)\n"
-		"  --runtime-dir DIR  sockets and state below DIR (" AIOPS_RUNDIR ")\n"
-		"  --version, --help");
-	return EXIT_SUCCESS;
-}
-
-static int parse_options(int argc, char **argv, struct agent *a)
-{
-	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
-						 { "runtime-dir", required_argument, NULL, 'd' },
-						 { "check", no_argument, NULL, 'c' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'v' },
-						 { 0 } };
-	int verb = 0;
-
-	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
-		if (c == 'r')
-			a->root = optarg;
-		else if (c == 'd')
-			a->runtime_dir = optarg;
-		else
-			verb = c;
-	return optind < argc ? '?' : verb;
-}
+static const char help[] =
+	"aiops-agent [--root DIR] [--runtime-dir DIR] [--check]\n"
+	"\n"
+	"Watches the host, finds out what is wrong, asks for repair and tells the story.\n"
+	"\n"
+	"  --check            read the configuration, say what is wrong with it, and end\n"
+	"  --root DIR         configuration and host files below DIR (/)\n"
+	"  --runtime-dir DIR  sockets and state below DIR (" AIOPS_RUNDIR ")\n"
+	"  --version, --help";
 
 /* For the build and its lint; not in --help. */
 static int describe(void)
@@ -100,19 +76,19 @@ int main(int argc, char **argv)
 		.root = "/", .runtime_dir = AIOPS_RUNDIR, .root_fd = -EBADF, .state_fd = -EBADF
 	};
 
+	bool only_check = false;
+	const struct arg args[] = { { "root", &a.root, NULL },
+				    { "runtime-dir", &a.runtime_dir, NULL },
+				    { "check", NULL, &only_check },
+				    { 0 } };
+	int r;
+
 	if (argc == 2 && str_equal(argv[1], "describe"))
 		return describe();
-	switch (parse_options(argc, argv, &a)) {
-	case 0:
-		return run(&a);
-	case 'c':
-		return check(&a);
-	case 'h':
-		return help();
-	case 'v':
-		return puts("aiops-agent " AIOPS_VERSION) < 0;
-	default:
-		(void)fputs("aiops-agent: see aiops-agent --help\n", stderr);
-		return 2;
-	}
+	r = args_parse(argc, argv, args, help);
+	if (r == 0)
+		return EXIT_SUCCESS;
+	if (r != argc)
+		return args_refuse(help);
+	return only_check ? check(&a) : run(&a);
 }

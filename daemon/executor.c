@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +8,7 @@
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/args.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/paths.h"
@@ -18,54 +18,21 @@
 
 static struct executor_paths arg_paths = { "/", AIOPS_RUNDIR };
 static const char *arg_state_dir = PATH_EXEC_STATE_DIR;
-static int (*arg_copy)(const char *runtime_dir, const char *state_dir, struct err *reterr);
-static bool arg_check;
+static bool arg_check, arg_save, arg_restore;
 
-static int help(void)
-{
-	(void)puts(
-		"aiops-executor [--root DIR] [--runtime-dir DIR] [--state-dir DIR]\n"
-		"               [--check | --save | --restore]\n"
-		"\n"
-		"Decides by policy, asks people for approval, and has systemd run the steps.\n"
-		"\n"
-		"  --root DIR         configuration below DIR (/)\n"
-		"  --runtime-dir DIR  sockets and state below DIR (" AIOPS_RUNDIR ")\n"
-		"  --state-dir DIR    for --save and --restore (" PATH_EXEC_STATE_DIR ")\n"
-		"  --check            read the policy, say what is wrong with it, and exit\n"
-		"  --save             copy mode, pause and budget to the state directory, and exit\n"
-		"  --restore          copy back those that are not there, and exit\n"
-		"  --version, --help");
-	return EXIT_SUCCESS;
-}
-
-static int parse_options(int argc, char **argv)
-{
-	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
-						 { "runtime-dir", required_argument, NULL, 'd' },
-						 { "state-dir", required_argument, NULL, 'p' },
-						 { "check", no_argument, NULL, 'c' },
-						 { "save", no_argument, NULL, 's' },
-						 { "restore", no_argument, NULL, 'o' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'v' },
-						 { 0 } };
-
-	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
-		if (c == 'r')
-			arg_paths.root = optarg;
-		else if (c == 'd')
-			arg_paths.runtime_dir = optarg;
-		else if (c == 'p')
-			arg_state_dir = optarg;
-		else if (c == 'c')
-			arg_check = true;
-		else if (c == 's' || c == 'o')
-			arg_copy = c == 's' ? keep_save : keep_restore;
-		else
-			return c;
-	return optind < argc ? '?' : 0;
-}
+static const char help[] =
+	"aiops-executor [--root DIR] [--runtime-dir DIR] [--state-dir DIR]\n"
+	"               [--check | --save | --restore]\n"
+	"\n"
+	"Decides by policy, asks people for approval, and has systemd run the steps.\n"
+	"\n"
+	"  --root DIR         configuration below DIR (/)\n"
+	"  --runtime-dir DIR  sockets and state below DIR (" AIOPS_RUNDIR ")\n"
+	"  --state-dir DIR    for --save and --restore (" PATH_EXEC_STATE_DIR ")\n"
+	"  --check            read the policy, say what is wrong with it, and exit\n"
+	"  --save             copy mode, pause and budget to the state directory, and exit\n"
+	"  --restore          copy back those that are not there, and exit\n"
+	"  --version, --help";
 
 static int run(struct executor *x, struct err *reterr)
 {
@@ -109,7 +76,8 @@ static int copy_state(void)
 	log_open("aiops-executor");
 	r = sandbox_enter(NULL, &err);
 	if (r == 0)
-		r = arg_copy(arg_paths.runtime_dir, arg_state_dir, &err);
+		r = (arg_save ? keep_save : keep_restore)(arg_paths.runtime_dir, arg_state_dir,
+							  &err);
 	if (r < 0)
 		log_line(LOG_ERR, "%s", err_text(&err));
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -117,20 +85,25 @@ static int copy_state(void)
 
 int main(int argc, char **argv)
 {
+	static const struct arg args[] = { { "root", &arg_paths.root, NULL },
+					   { "runtime-dir", &arg_paths.runtime_dir, NULL },
+					   { "state-dir", &arg_state_dir, NULL },
+					   { "check", NULL, &arg_check },
+					   { "save", NULL, &arg_save },
+					   { "restore", NULL, &arg_restore },
+					   { 0 } };
 	static struct executor executor = { .root_fd = -EBADF };
 	struct err err = { 0 };
-	int r = parse_options(argc, argv);
+	int r = args_parse(argc, argv, args, help);
 
-	if (r == 'h')
-		return help();
-	if (r == 'v')
-		return puts("aiops-executor " AIOPS_VERSION) < 0;
-	if (r != 0)
-		return EX_USAGE;
+	if (r == 0)
+		return EXIT_SUCCESS;
+	if (r != argc)
+		return args_refuse(help);
 	if (arg_check)
 		return check();
 	(void)umask(0027);
-	if (arg_copy)
+	if (arg_save || arg_restore)
 		return copy_state();
 	log_open("aiops-executor");
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);

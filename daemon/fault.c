@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/args.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "fault/fault.h"
@@ -10,22 +10,18 @@
 
 static const char *arg_root = "/", *arg_runtime_dir = AIOPS_RUNDIR;
 
-static int help(void)
-{
-	(void)puts(
-		"aiops-fault [--root DIR] [--runtime-dir DIR] VERB\n"
-		"\n"
-		"Breaks one thing for a bounded time, in a unit of its own.\n"
-		"\n"
-		"  run KEY    read the record KEY, validate it, break, wait for the end, repair\n"
-		"  clear KEY  after run has ended, however it did: repair what is left of it\n"
-		"  describe   print the faults as C\n"
-		"\n"
-		"  --root DIR         configuration below DIR (/)\n"
-		"  --runtime-dir DIR  records below DIR (" AIOPS_RUNDIR ")\n"
-		"  --version, --help");
-	return EXIT_SUCCESS;
-}
+static const char help[] =
+	"aiops-fault [--root DIR] [--runtime-dir DIR] VERB\n"
+	"\n"
+	"Breaks one thing for a bounded time, in a unit of its own.\n"
+	"\n"
+	"  run KEY    read the record KEY, validate it, break, wait for the end, repair\n"
+	"  clear KEY  after run has ended, however it did: repair what is left of it\n"
+	"  describe   print the faults as C\n"
+	"\n"
+	"  --root DIR         configuration below DIR (/)\n"
+	"  --runtime-dir DIR  records below DIR (" AIOPS_RUNDIR ")\n"
+	"  --version, --help";
 
 static int with_fault(const char *key, int (*verb)(struct fault *f, struct err *reterr))
 {
@@ -44,24 +40,6 @@ static int with_fault(const char *key, int (*verb)(struct fault *f, struct err *
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int parse_options(int argc, char **argv)
-{
-	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
-						 { "runtime-dir", required_argument, NULL, 'd' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'v' },
-						 { 0 } };
-
-	for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0;)
-		if (c == 'r')
-			arg_root = optarg;
-		else if (c == 'd')
-			arg_runtime_dir = optarg;
-		else
-			return c;
-	return 0;
-}
-
 static bool is_worker(const char *argv0)
 {
 	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
@@ -77,21 +55,21 @@ static int run_verb(const char *verb, const char *key)
 		return with_fault(key, fault_clear);
 	if (!key && str_equal(verb, "describe"))
 		return fault_describe(stdout) < 0;
-	(void)fputs("aiops-fault: see aiops-fault --help\n", stderr);
-	return 2;
+	return args_refuse(help);
 }
 
 int main(int argc, char **argv)
 {
-	int c;
+	static const struct arg args[] = { { "root", &arg_root, NULL },
+					   { "runtime-dir", &arg_runtime_dir, NULL },
+					   { 0 } };
+	int first;
 
 	if (is_worker(argv[0]))
 		return worker_main(argc, argv);
-	c = parse_options(argc, argv);
-	if (c == 'h')
-		return help();
-	if (c == 'v')
-		return puts("aiops-fault " AIOPS_VERSION) < 0;
-	return run_verb(c == 0 && optind < argc ? argv[optind] : "",
-			argc - optind == 2 ? argv[optind + 1] : NULL);
+	first = args_parse(argc, argv, args, help);
+	if (first == 0)
+		return EXIT_SUCCESS;
+	return run_verb(first > 0 && first < argc ? argv[first] : "",
+			first > 0 && argc - first == 2 ? argv[first + 1] : NULL);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/args.h"
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "sys/sandbox.h"
@@ -15,36 +14,14 @@ static const char *arg_root = "/", *arg_runtime_dir = AIOPS_RUNDIR;
 /* AF_INET and AF_INET6; the unit's RestrictAddressFamilies= says which families. */
 static const char *const syscalls[] = { "socket", NULL };
 
-static int help(void)
-{
-	(void)puts("aiops-gateway [--root DIR] [--runtime-dir DIR]\n"
-		   "\n"
-		   "Checks the endpoints of services.d over the network and tells the agent.\n"
-		   "\n"
-		   "  --root DIR         configuration below DIR (/)\n"
-		   "  --runtime-dir DIR  the socket here where systemd passes none (" AIOPS_RUNDIR
-		   ")\n"
-		   "  --version, --help");
-	return EXIT_SUCCESS;
-}
-
-static int parse_options(int argc, char **argv)
-{
-	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
-						 { "runtime-dir", required_argument, NULL, 'd' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'v' },
-						 { 0 } };
-
-	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
-		if (c == 'r')
-			arg_root = optarg;
-		else if (c == 'd')
-			arg_runtime_dir = optarg;
-		else
-			return c;
-	return optind < argc ? '?' : 0;
-}
+static const char help[] =
+	"aiops-gateway [--root DIR] [--runtime-dir DIR]\n"
+	"\n"
+	"Checks the endpoints of services.d over the network and tells the agent.\n"
+	"\n"
+	"  --root DIR         configuration below DIR (/)\n"
+	"  --runtime-dir DIR  the socket here where systemd passes none (" AIOPS_RUNDIR ")\n"
+	"  --version, --help";
 
 static int run(struct gateway *g, struct err *reterr)
 {
@@ -63,16 +40,17 @@ static int run(struct gateway *g, struct err *reterr)
 
 int main(int argc, char **argv)
 {
+	static const struct arg args[] = { { "root", &arg_root, NULL },
+					   { "runtime-dir", &arg_runtime_dir, NULL },
+					   { 0 } };
 	struct gateway gateway = { .root_fd = -EBADF };
 	struct err err = { 0 };
-	int r = parse_options(argc, argv);
+	int r = args_parse(argc, argv, args, help);
 
-	if (r == 'h')
-		return help();
-	if (r == 'v')
-		return puts("aiops-gateway " AIOPS_VERSION) < 0;
-	if (r != 0)
-		return EX_USAGE;
+	if (r == 0)
+		return EXIT_SUCCESS;
+	if (r != argc)
+		return args_refuse(help);
 	log_open("aiops-gateway");
 	r = run(&gateway, &err);
 	if (r < 0)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/args.h"
 #include "base/log.h"
 #include "ops/describe.h"
 #include "recorder/recorder.h"
@@ -17,40 +16,15 @@ static struct recorder_paths arg_paths = { "/", AIOPS_RUNDIR, AIOPS_STATEDIR };
 /* SQLite keeps the owner of its side files; audit segments are named anew. */
 static const char *const syscalls[] = { "fchown", NULL };
 
-static int help(void)
-{
-	(void)puts("aiops-recorder [--root DIR] [--runtime-dir DIR] [--state-dir DIR]\n"
-		   "\n"
-		   "Keeps the history and the audit trail; reads the journal for the agent.\n"
-		   "\n"
-		   "  --root DIR         configuration, journal and files below DIR (/)\n"
-		   "  --runtime-dir DIR  sockets here where systemd passes none (" AIOPS_RUNDIR
-		   ")\n"
-		   "  --state-dir DIR    history.db and audit/ here (" AIOPS_STATEDIR ")\n"
-		   "  --version, --help");
-	return EXIT_SUCCESS;
-}
-
-static int parse_options(int argc, char **argv)
-{
-	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
-						 { "runtime-dir", required_argument, NULL, 'd' },
-						 { "state-dir", required_argument, NULL, 's' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'v' },
-						 { 0 } };
-
-	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
-		if (c == 'r')
-			arg_paths.root = optarg;
-		else if (c == 'd')
-			arg_paths.runtime_dir = optarg;
-		else if (c == 's')
-			arg_paths.state_dir = optarg;
-		else
-			return c;
-	return optind < argc ? '?' : 0;
-}
+static const char help[] =
+	"aiops-recorder [--root DIR] [--runtime-dir DIR] [--state-dir DIR]\n"
+	"\n"
+	"Keeps the history and the audit trail; reads the journal for the agent.\n"
+	"\n"
+	"  --root DIR         configuration, journal and files below DIR (/)\n"
+	"  --runtime-dir DIR  sockets here where systemd passes none (" AIOPS_RUNDIR ")\n"
+	"  --state-dir DIR    history.db and audit/ here (" AIOPS_STATEDIR ")\n"
+	"  --version, --help";
 
 static int run(struct recorder *r, struct err *reterr)
 {
@@ -77,19 +51,21 @@ static int describe(void)
 
 int main(int argc, char **argv)
 {
+	static const struct arg args[] = { { "root", &arg_paths.root, NULL },
+					   { "runtime-dir", &arg_paths.runtime_dir, NULL },
+					   { "state-dir", &arg_paths.state_dir, NULL },
+					   { 0 } };
 	struct recorder recorder = { .root_fd = -EBADF };
 	struct err err = { 0 };
 	int r;
 
 	if (argc == 2 && str_equal(argv[1], "describe"))
 		return describe();
-	r = parse_options(argc, argv);
-	if (r == 'h')
-		return help();
-	if (r == 'v')
-		return puts("aiops-recorder " AIOPS_VERSION) < 0;
-	if (r != 0)
-		return EX_USAGE;
+	r = args_parse(argc, argv, args, help);
+	if (r == 0)
+		return EXIT_SUCCESS;
+	if (r != argc)
+		return args_refuse(help);
 	(void)umask(0027);
 	log_open("aiops-recorder");
 	r = run(&recorder, &err);

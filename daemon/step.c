@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <getopt.h>
 #include <stdio.h>
 
+#include "base/args.h"
 #include "base/log.h"
 #include "step/step.h"
 #include "sys/sandbox.h"
@@ -25,25 +25,21 @@ static const char *const *const syscalls[] = {
 						     "setpriority", NULL },
 };
 
-static int help(void)
-{
-	(void)puts(
-		"aiops-step [OPTION...] VERB\n"
-		"\n"
-		"Carries out one action for aiops-executor, in a unit of its own.\n"
-		"\n"
-		"  run KEY     claim the record KEY, validate it against policy, carry it out\n"
-		"  settle KEY  after run was killed: finish it, undo it or say that it is not known\n"
-		"  expire KEY  undo what was done for a time, now\n"
-		"  describe    print the actions as C\n"
-		"\n"
-		"  --unit PREFIX      of the template it runs in: which actions it may carry out\n"
-		"                     (aiops-step, aiops-expire; with -files, -net and -proc others)\n"
-		"  --root DIR         configuration and host files below DIR (/)\n"
-		"  --runtime-dir DIR  records below DIR (" AIOPS_RUNDIR ")\n"
-		"  --version, --help");
-	return EXIT_SUCCESS;
-}
+static const char help[] =
+	"aiops-step [OPTION...] VERB\n"
+	"\n"
+	"Carries out one action for aiops-executor, in a unit of its own.\n"
+	"\n"
+	"  run KEY     claim the record KEY, validate it against policy, carry it out\n"
+	"  settle KEY  after run was killed: finish it, undo it or say that it is not known\n"
+	"  expire KEY  undo what was done for a time, now\n"
+	"  describe    print the actions as C\n"
+	"\n"
+	"  --unit PREFIX      of the template it runs in: which actions it may carry out\n"
+	"                     (aiops-step, aiops-expire; with -files, -net and -proc others)\n"
+	"  --root DIR         configuration and host files below DIR (/)\n"
+	"  --runtime-dir DIR  records below DIR (" AIOPS_RUNDIR ")\n"
+	"  --version, --help";
 
 static int log_end(const struct step *s, const char *verb, int r, const struct err *err)
 {
@@ -84,27 +80,6 @@ static int with_step(const char *verb, const char *key,
 	return r;
 }
 
-static int parse_options(int argc, char **argv)
-{
-	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
-						 { "unit", required_argument, NULL, 'u' },
-						 { "runtime-dir", required_argument, NULL, 'd' },
-						 { "help", no_argument, NULL, 'h' },
-						 { "version", no_argument, NULL, 'v' },
-						 { 0 } };
-
-	for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0;)
-		if (c == 'r')
-			arg_root = optarg;
-		else if (c == 'd')
-			arg_runtime_dir = optarg;
-		else if (c == 'u' && step_profile_from_prefix(optarg, &arg_profile) == 0)
-			continue;
-		else
-			return c;
-	return 0;
-}
-
 static int run_verb(const char *verb, const char *key)
 {
 	static const struct {
@@ -117,19 +92,23 @@ static int run_verb(const char *verb, const char *key)
 			return with_step(verb, key, verbs[i].function);
 	if (!key && str_equal(verb, "describe"))
 		return step_describe(stdout) < 0;
-	(void)fputs("aiops-step: see aiops-step --help\n", stderr);
-	return 2;
+	return args_refuse(help);
 }
 
 int main(int argc, char **argv)
 {
-	int c = parse_options(argc, argv);
-	const char *verb = argc - optind > 0 && c == 0 ? argv[optind] : "";
-	const char *key = argc - optind == 2 ? argv[optind + 1] : NULL;
+	static const char *unit = "";
+	static const struct arg args[] = { { "root", &arg_root, NULL },
+					   { "unit", &unit, NULL },
+					   { "runtime-dir", &arg_runtime_dir, NULL },
+					   { 0 } };
+	int first = args_parse(argc, argv, args, help);
+	const char *verb = first > 0 && first < argc ? argv[first] : "";
+	const char *key = first > 0 && argc - first == 2 ? argv[first + 1] : NULL;
 
-	if (c == 'h')
-		return help();
-	if (c == 'v')
-		return puts("aiops-step " AIOPS_VERSION) < 0;
+	if (first == 0)
+		return EXIT_SUCCESS;
+	if (unit[0] && step_profile_from_prefix(unit, &arg_profile) < 0)
+		return args_refuse(help);
 	return run_verb(verb, key);
 }
