@@ -7,20 +7,8 @@
 #include "base/message_id.h"
 #include "engine/state.h"
 
-#define SAVE_MAGIC   UINT64_C(0x65766173706f6961) /* "aiopsave" */
-#define SAVE_VERSION 1
-
 /* After a restart the windows are empty; so long the lack of an alert means nothing. */
 #define RESTORE_GRACE_NS (15 * NS_PER_S)
-
-#define SLOT_SAVED_SIZE offsetof(struct slot, asked)
-
-struct save_head {
-	uint64_t magic, checksum; /* of all that follows this field */
-	uint32_t version, slot_size, lease_size, breaker_size, learnt_size;
-	uint32_t n_slots, n_leases, n_breakers, n_learnt;
-	uint64_t last_id, package_ns;
-};
 
 _Static_assert(sizeof(struct save_head) + ENGINE_INCIDENTS_MAX * SLOT_SAVED_SIZE +
 			       ENGINE_LEASES_MAX * sizeof(struct lease) +
@@ -29,8 +17,8 @@ _Static_assert(sizeof(struct save_head) + ENGINE_INCIDENTS_MAX * SLOT_SAVED_SIZE
 		       ENGINE_SAVE_MAX,
 	       "ENGINE_SAVE_MAX is too small");
 
-/* FNV-1a, 64 bit: finds a cut or mixed-up file; who may write it may also be us. */
-static uint64_t checksum(const uint8_t *data, size_t size)
+/* FNV-1a, 64 bit. Source: Fowler, Noll, Vo. */
+uint64_t save_checksum(const uint8_t *data, size_t size)
 {
 	uint64_t h = UINT64_C(14695981039346656037);
 
@@ -96,7 +84,7 @@ ssize_t engine_save(const struct engine *e, void *buf, size_t size)
 	if (w.full)
 		return -ENOSPC;
 	memcpy(buf, &head, sizeof(head));
-	head.checksum = checksum(w.data + covered, w.used - covered);
+	head.checksum = save_checksum(w.data + covered, w.used - covered);
 	memcpy(buf, &head, sizeof(head));
 	return (ssize_t)w.used;
 }
@@ -117,20 +105,11 @@ static int check_head(const struct save_head *h, const uint8_t *data, size_t siz
 			    h->n_breakers * sizeof(struct breaker) +
 			    h->n_learnt * sizeof(struct learnt))
 		return err_set(reterr, -EBADMSG, "restore engine: size and counts disagree");
-	if (h->checksum != checksum(data + covered, size - covered))
+	if (h->last_id > INT64_MAX)
+		return err_set(reterr, -EBADMSG, "restore engine: an id out of range");
+	if (h->checksum != save_checksum(data + covered, size - covered))
 		return err_set(reterr, -EBADMSG, "restore engine: the checksum is wrong");
 	return 0;
-}
-
-static bool slot_is_sane(const struct slot *s)
-{
-	return s->stage > STAGE_FREE && s->stage < _STAGE_MAX &&
-	       (unsigned)s->incident.state < _INCIDENT_STATE_MAX &&
-	       (unsigned)s->incident.severity < _SEVERITY_MAX &&
-	       (unsigned)s->phase < _ATTEMPT_PHASE_MAX && entity_is_valid(&s->entity) &&
-	       entity_is_valid(&s->root) && s->n_alerts <= RUNBOOK_ALERTS_MAX &&
-	       s->plan.step.params.n <= PARAMS_MAX && str_is_terminated(s->key, sizeof(s->key)) &&
-	       str_is_terminated(s->plan.step.action, sizeof(s->plan.step.action));
 }
 
 /* What was in the middle of something starts that again; only an attempt is asked after. */
@@ -166,6 +145,7 @@ static const uint8_t *take(const uint8_t *from, void *to, size_t size)
 	return from + size;
 }
 
+/* What is not sane is left out: the rest is still true. */
 static const uint8_t *take_slots(struct engine *e, const uint8_t *p, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
@@ -174,11 +154,43 @@ static const uint8_t *take_slots(struct engine *e, const uint8_t *p, uint32_t n)
 
 		memset(s, 0, sizeof(*s));
 		p = take(p, s, SLOT_SAVED_SIZE);
-		if (!slot_is_sane(s))
+		if (!save_slot_is_sane(s, e->now_ns))
 			memset(s, 0, sizeof(*s));
 		s->items = items;
 	}
 	return p;
+}
+
+static const uint8_t *take_leases(struct engine *e, const uint8_t *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct lease *l = &e->leases[i];
+
+		p = take(p, l, sizeof(*l));
+		if (!save_lease_is_sane(l, e->now_ns))
+			memset(l, 0, sizeof(*l));
+	}
+	return p;
+}
+
+static const uint8_t *take_breakers(struct engine *e, const uint8_t *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct breaker *b = &e->breakers[i];
+
+		p = take(p, b, sizeof(*b));
+		if (!save_breaker_is_sane(b, e->now_ns))
+			memset(b, 0, sizeof(*b));
+	}
+	return p;
+}
+
+static void take_learnt(struct engine *e, const uint8_t *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		p = take(p, &e->learnt[e->n_learnt], sizeof(e->learnt[0]));
+		e->n_learnt += save_learnt_is_sane(&e->learnt[e->n_learnt]);
+	}
 }
 
 int engine_restore(struct engine *e, const void *buf, size_t size, uint64_t now_ns,
@@ -197,12 +209,11 @@ int engine_restore(struct engine *e, const void *buf, size_t size, uint64_t now_
 	e->now_ns = now_ns;
 	e->last_id = head.last_id;
 	e->wall_us = head.last_id;
-	e->package_ns = head.package_ns;
+	e->package_ns = head.package_ns > now_ns ? now_ns : head.package_ns;
 	p = take_slots(e, p + sizeof(head), head.n_slots);
-	p = take(p, e->leases, head.n_leases * sizeof(e->leases[0]));
-	p = take(p, e->breakers, head.n_breakers * sizeof(e->breakers[0]));
-	(void)take(p, e->learnt, head.n_learnt * sizeof(e->learnt[0]));
-	e->n_learnt = head.n_learnt;
+	p = take_leases(e, p, head.n_leases);
+	p = take_breakers(e, p, head.n_breakers);
+	take_learnt(e, p, head.n_learnt);
 	lease_restored(e);
 	for (size_t i = 0; i < head.n_slots; i++)
 		if (e->slots[i].stage != STAGE_FREE)

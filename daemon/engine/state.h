@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stddef.h>
 #include <syslog.h>
 
 #include "base/clock.h"
@@ -292,6 +293,24 @@ void verify_step(struct engine *e, struct slot *s);
 void verify_watch(struct engine *e, struct slot *s);
 /* Before an action: what was measured, and which invariants were broken already. */
 void verify_baseline(struct engine *e, struct slot *s, const struct runbook *r);
+
+/* save.c: the bytes are a head, then n_slots of SLOT_SAVED_SIZE, leases, breakers and what was learnt */
+#define SAVE_MAGIC      UINT64_C(0x65766173706f6961) /* "aiopsave" */
+#define SAVE_VERSION    1
+#define SLOT_SAVED_SIZE offsetof(struct slot, asked)
+struct save_head {
+	uint64_t magic, checksum; /* of all that follows this field */
+	uint32_t version, slot_size, lease_size, breaker_size, learnt_size;
+	uint32_t n_slots, n_leases, n_breakers, n_learnt;
+	uint64_t last_id, package_ns;
+};
+uint64_t save_checksum(const uint8_t *data, size_t size);
+
+/* savecheck.c: could the engine have written this, at now_ns or before? Pure. */
+bool save_slot_is_sane(const struct slot *s, uint64_t now_ns);
+bool save_lease_is_sane(const struct lease *l, uint64_t now_ns);
+bool save_breaker_is_sane(const struct breaker *b, uint64_t now_ns);
+bool save_learnt_is_sane(const struct learnt *l);
 
 /* learn.c */
 struct breaker *learn_breaker(struct engine *e, const char *unit, const char *runbook);

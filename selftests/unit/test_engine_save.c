@@ -218,6 +218,121 @@ static void an_attempt_never_goes_back_on_record(void **state)
 	assert_int_equal(e->slots[0].phase, ATTEMPT_PHASE_APPLIED);
 }
 
+/* A state with one of each, whose checksum fits whatever is changed in it. */
+static size_t save_one_of_each(void **state)
+{
+	_cleanup_(engine_freep) struct engine *e = with_incident(state);
+	struct slot *s = &e->slots[0];
+	ssize_t size;
+
+	s->stage = STAGE_ACT;
+	(void)str_copy(s->key, sizeof(s->key), "0123456789abcdef0123456789abcdef");
+	e->leases[0].used = true;
+	e->leases[0].root = s->entity;
+	(void)str_copy(e->leases[0].key, sizeof(s->key), "00000000000000000000000000000001");
+	(void)str_copy(e->breakers[0].unit, sizeof(e->breakers[0].unit), "api.service");
+	e->breakers[0].n = 1;
+	(void)str_copy(e->learnt[0].runbook, sizeof(e->learnt[0].runbook), "service-crashed");
+	e->n_learnt = 1;
+	size = engine_save(e, saved, sizeof(saved));
+	assert_true(size > 0);
+	return (size_t)size;
+}
+
+static void seal(size_t size)
+{
+	size_t covered = offsetof(struct save_head, version);
+	uint64_t sum = save_checksum(saved + covered, size - covered);
+
+	memcpy(saved + offsetof(struct save_head, checksum), &sum, sizeof(sum));
+}
+
+/* Restores and lives on for a while: nothing may come out that is no record. */
+static bool lives_on(void **state, size_t size)
+{
+	_cleanup_(engine_freep) struct engine *e = new_engine(state);
+	struct sample sample = { .signal = "unit.failed_bool",
+				 .entity = { ENTITY_KIND_UNIT, "api.service" },
+				 .source = SOURCE_SYSTEMD,
+				 .provenance = PROVENANCE_SYSTEM };
+	struct command c;
+
+	if (engine_restore(e, saved, size, NOW_NS, NULL) < 0)
+		return false;
+	for (unsigned i = 1; i <= 12; i++) {
+		struct err err = { 0 };
+
+		sample.t_ns = NOW_NS + i * 10 * NS_PER_S;
+		sample.value = i % 3 == 0;
+		engine_sample(e, &sample, WALL_US + i);
+		engine_tick(e, sample.t_ns, WALL_US + i);
+		while (engine_next_command(e, &c))
+			if (c.kind == COMMAND_EMIT && record_check(&c.record, &err) < 0)
+				fail_msg("%s", err_text(&err));
+	}
+	return true;
+}
+
+static void lives_with_every_byte_of_its_state_changed(void **state)
+{
+	size_t size = save_one_of_each(state), n_taken = 0;
+
+	for (size_t i = sizeof(struct save_head); i < size; i++) {
+		uint8_t before = saved[i];
+
+		saved[i] = (uint8_t)(i % 2 ? 0xff : before + 1);
+		seal(size);
+		n_taken += lives_on(state, size);
+		saved[i] = before;
+	}
+	assert_int_equal(n_taken, size - sizeof(struct save_head));
+}
+
+static void leaves_out_what_it_could_not_have_written(void **state)
+{
+	static const struct {
+		size_t offset, size;
+		uint8_t byte;
+	} rows[] = {
+		{ offsetof(struct slot, alerts), RULE_NAME_MAX, 'x' }, /* no end */
+		{ offsetof(struct slot, hold_by), RULE_NAME_MAX, 'x' },
+		{ offsetof(struct slot, after_revert), RECORD_TEXT_MAX, 'x' },
+		{ offsetof(struct slot, verify_signal), SIGNAL_NAME_MAX, 'x' },
+		{ offsetof(struct slot, incident.reason), RECORD_TEXT_MAX, 'x' },
+		{ offsetof(struct slot, plan.undo_text), 160, 'x' },
+		{ offsetof(struct slot, key), STR_HEX128_MAX - 1, 'x' },
+		{ offsetof(struct slot, n_alerts), 4, 0xff },
+		{ offsetof(struct slot, phase), 4, 0x7f },
+		{ offsetof(struct slot, told_opened), 1, 2 },
+		{ offsetof(struct slot, was_bad), 1, 2 },
+		{ offsetof(struct slot, done_ns), 8, 0x7f },
+		{ offsetof(struct slot, before), 8, 0xff }, /* not a number */
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+		_cleanup_(engine_freep) struct engine *e = new_engine(state);
+		size_t size = save_one_of_each(state);
+
+		memset(saved + sizeof(struct save_head) + rows[i].offset, rows[i].byte,
+		       rows[i].size);
+		seal(size);
+		assert_int_equal(engine_restore(e, saved, size, NOW_NS, NULL), 0);
+		assert_int_equal(e->slots[0].stage, STAGE_FREE);
+		assert_ptr_equal(e->slots[0].items, e->items[0]);
+		assert_true(e->leases[0].used && e->breakers[0].n == 1 && e->n_learnt == 1);
+	}
+}
+
+static void refuses_an_id_that_no_history_can_hold(void **state)
+{
+	_cleanup_(engine_freep) struct engine *e = new_engine(state);
+	size_t size = save_one_of_each(state);
+
+	memset(saved + offsetof(struct save_head, last_id), 0xff, sizeof(uint64_t));
+	seal(size);
+	assert_int_equal(engine_restore(e, saved, size, NOW_NS, NULL), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +348,9 @@ int main(void)
 		cmocka_unit_test(drops_and_counts_when_nobody_takes_its_commands),
 		cmocka_unit_test(ignores_a_time_far_ahead),
 		cmocka_unit_test(tells_nothing_while_it_restores),
+		cmocka_unit_test(lives_with_every_byte_of_its_state_changed),
+		cmocka_unit_test(leaves_out_what_it_could_not_have_written),
+		cmocka_unit_test(refuses_an_id_that_no_history_can_hold),
 		cmocka_unit_test(an_attempt_never_goes_back_on_record),
 	};
 
