@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/fd.h"
 #include "selftests/unit/oneunit.h"
 
 struct oneunit oneunit;
@@ -97,6 +99,59 @@ int unitctl_wait_idle(void *bus, const char *unit, uint64_t deadline_ns, struct 
 	(void)unit;
 	(void)deadline_ns;
 	(void)reterr;
+	return 0;
+}
+
+void oneunit_set_limit(const char *file, const char *text)
+{
+	char path[128] = ONEUNIT_CGROUP;
+
+	str_append(path, sizeof(path), "%s", file);
+	(void)str_copy(oneunit.limit_file, sizeof(oneunit.limit_file), file);
+	(void)str_copy(oneunit.limit_text, sizeof(oneunit.limit_text), text);
+	tree_write(oneunit.tree, path, text);
+}
+
+/* What the kernel gets of the drop-in. Source: systemd.resource-control(5), cgroup-v2.rst. */
+static void format_limit(const char *conf, char *buf, size_t size)
+{
+	uint64_t v = 0;
+	const char *p = strstr(conf, "\n[Service]\n");
+
+	assert_non_null(p);
+	p += strlen("\n[Service]\n");
+	if (sscanf(p, "MemoryHigh=%" SCNu64 "M\n", &v) == 1 ||
+	    sscanf(p, "MemoryMax=%" SCNu64 "M\n", &v) == 1)
+		str_append(buf, size, "%" PRIu64, v * 1048576);
+	else if (sscanf(p, "TasksMax=%" SCNu64 "\n", &v) == 1)
+		str_append(buf, size, "%" PRIu64, v);
+	else if (sscanf(p, "IOReadBandwidthMax=/ %" SCNu64 "K\n", &v) == 1)
+		str_append(buf, size, "8:0 rbps=%" PRIu64 " wbps=max riops=max wiops=max",
+			   v * 1024);
+	else if (sscanf(p, "IOWriteBandwidthMax=/ %" SCNu64 "K\n", &v) == 1)
+		str_append(buf, size, "8:0 rbps=max wbps=%" PRIu64 " riops=max wiops=max",
+			   v * 1024);
+	else if (sscanf(p, "IOWeight=%" SCNu64 "\n", &v) == 1)
+		str_append(buf, size, "default %" PRIu64, v);
+	else
+		fail_msg("drop-in says '%s'", p);
+}
+
+int unitctl_reload(void *bus, struct err *reterr)
+{
+	char conf[512] = "", text[128] = "", path[128] = ONEUNIT_CGROUP;
+
+	(void)bus;
+	(void)reterr;
+	oneunit.n_changes++;
+	if (oneunit.is_deaf)
+		return 0;
+	if (fd_read_file(oneunit.tree->fd, ONEUNIT_DROPIN, conf, sizeof(conf)) > 0)
+		format_limit(conf, text, sizeof(text));
+	else
+		str_append(text, sizeof(text), "%s", oneunit.limit_text);
+	str_append(path, sizeof(path), "%s", oneunit.limit_file);
+	tree_write(oneunit.tree, path, text);
 	return 0;
 }
 

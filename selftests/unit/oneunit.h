@@ -7,20 +7,23 @@
 
 /* A systemd that has one unit, in place of sys/unitctl.c, and an action on it in place of a step. */
 
-#define ONEUNIT_KEY  "0123456789abcdef0123456789abcdef"
-#define ONEUNIT_NAME "a.service"
+#define ONEUNIT_KEY    "0123456789abcdef0123456789abcdef"
+#define ONEUNIT_NAME   "a.service"
+#define ONEUNIT_DROPIN "run/systemd/system/" ONEUNIT_NAME ".d/90-aiops-" ONEUNIT_KEY ".conf"
+#define ONEUNIT_CGROUP "sys/fs/cgroup/system.slice/" ONEUNIT_NAME "/"
 
 struct oneunit {
 	struct unit_facts facts;
 	const struct tree *tree;
 	int job_result;      /* of the next job or call */
 	bool fails_to_start; /* the job is done, the unit dies at once */
-	bool is_deaf;        /* jobs and calls are done and change nothing */
+	bool is_deaf;        /* jobs, calls and reloads are done and change nothing */
 	bool is_needed;      /* another unit that runs needs it */
 	unsigned n_changes;  /* jobs and calls */
 	char last[32];       /* of them */
 	uint64_t now_mono_us;
-	char text[512]; /* what the action said */
+	char limit_file[32], limit_text[64]; /* see oneunit_set_limit() */
+	char text[512];                      /* what the action said */
 	uint8_t undo[ACTION_UNDO_MAX];
 };
 
@@ -31,6 +34,9 @@ int oneunit_setup(void **state);
 
 void oneunit_set_state(const char *active, const char *result);
 void oneunit_new_invocation(void);
+
+/* What the kernel has in a file of the unit's cgroup when no drop-in says otherwise. */
+void oneunit_set_limit(const char *file, const char *text);
 
 /* Parameters of an action on the unit, with one more unless name is NULL. */
 struct params oneunit_params(const struct action_ops *a, const char *name, const char *value);

@@ -10,7 +10,7 @@
 #include "selftests/unit/oneunit.h"
 
 extern const struct action_ops action_unit_start, action_unit_stop, action_unit_reload,
-	action_unit_reset_failed, action_unit_thaw;
+	action_unit_reset_failed, action_unit_freeze, action_unit_thaw;
 
 static void set_freezer(const char *state)
 {
@@ -20,7 +20,8 @@ static void set_freezer(const char *state)
 /* ---- what holds for all of them ------------------------------------------------------------------ */
 
 static const struct action_ops *const all[] = { &action_unit_stop, &action_unit_reload,
-						&action_unit_reset_failed, &action_unit_thaw };
+						&action_unit_reset_failed, &action_unit_freeze,
+						&action_unit_thaw };
 
 static void refuses_a_unit_that_is_not_there_masked_or_busy(void **state)
 {
@@ -227,6 +228,42 @@ static void forgets_a_failure_and_only_that(void **state)
 	assert_string_equal(oneunit.facts.active_state, "inactive");
 }
 
+static void freezes_for_a_time_and_thaws_what_is_still_that_run(void **state)
+{
+	const struct action_ops *a = &action_unit_freeze;
+	struct params params = oneunit_params(a, "duration", "30s");
+	struct action_context c = oneunit_context(&params);
+	const char *phase = "";
+
+	(void)state;
+	/* The step arms PID 1's timer for whatever has this parameter. */
+	assert_int_equal(params_duration_ns(&params), 30 * NS_PER_S);
+	assert_int_equal(oneunit_carry_out(a, &c, &phase), 0);
+	assert_string_equal(oneunit.facts.freezer_state, "frozen");
+	assert_int_equal(a->revert(&c, oneunit.undo, c.undo_size, NULL), 0);
+	assert_string_equal(oneunit.facts.freezer_state, "running");
+	/* Twice changes nothing more. */
+	assert_int_equal(a->revert(&c, oneunit.undo, c.undo_size, NULL), 0);
+	assert_int_equal(oneunit.n_changes, 2);
+	/* Somebody's own freeze of a later run. */
+	oneunit_new_invocation();
+	set_freezer("frozen");
+	assert_int_equal(a->revert(&c, oneunit.undo, c.undo_size, NULL), -ECANCELED);
+	assert_int_equal(a->revert(&c, oneunit.undo, 0, NULL), -EBADMSG);
+}
+
+static void freezes_only_what_runs_and_can(void **state)
+{
+	struct params params = oneunit_params(&action_unit_freeze, NULL, NULL);
+	struct action_context c = oneunit_context(&params);
+
+	(void)state;
+	oneunit_set_state("failed", "signal");
+	assert_int_equal(action_unit_freeze.check(&c, NULL), -ESRCH);
+	oneunit.facts.can_freeze = false;
+	assert_int_equal(action_unit_freeze.check(&c, NULL), -EOPNOTSUPP);
+}
+
 static void thaws_for_a_person_only(void **state)
 {
 	const struct action_ops *a = &action_unit_thaw;
@@ -275,6 +312,8 @@ int main(void)
 		TEST(says_that_a_unit_died_of_its_reload),
 		TEST(reloads_only_what_runs_and_can),
 		TEST(forgets_a_failure_and_only_that),
+		TEST(freezes_for_a_time_and_thaws_what_is_still_that_run),
+		TEST(freezes_only_what_runs_and_can),
 		TEST(thaws_for_a_person_only),
 		TEST(the_agent_runs_a_oneshot_at_rest_but_not_one_that_was_stopped),
 	};
