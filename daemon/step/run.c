@@ -141,6 +141,16 @@ int step_finish_invalid(struct step *s, int error, const struct err *why, struct
 	return step_finish(s, ATTEMPT_PHASE_FAILED, error, err_text(why), reterr);
 }
 
+int step_finish_apply(struct step *s, enum attempt_phase phase, int error, const char *text,
+		      struct err *reterr)
+{
+	int r = step_finish(s, phase, error, text, reterr);
+
+	if (r > 0 && !s->ops->revert)
+		undo_end(s, s->key);
+	return r;
+}
+
 /* Undo is given a time of its own: what apply() used up must not be missing here. */
 int step_revert(struct step *s, struct err *reterr)
 {
@@ -160,7 +170,7 @@ static int fail_after_apply(struct step *s, int error, const struct err *why, st
 
 	s->result.text[0] = '\0';
 	if (!s->ops->revert || !s->has_undo)
-		return step_finish(
+		return step_finish_apply(
 			s, error == -EINPROGRESS ? ATTEMPT_PHASE_UNKNOWN : ATTEMPT_PHASE_FAILED,
 			error, err_text(why), reterr);
 	r = step_revert(s, &err);
@@ -221,10 +231,7 @@ static int apply_and_verify(struct step *s, struct err *reterr)
 	/* It was done; that its effect cannot be seen is no failure. */
 	if (r < 0 && r != -EINPROGRESS)
 		return fail_after_apply(s, r, &why, reterr);
-	r = step_finish(s, ATTEMPT_PHASE_DONE, 0, NULL, reterr);
-	if (r > 0 && !s->ops->revert)
-		undo_end(s, s->key);
-	return r;
+	return step_finish_apply(s, ATTEMPT_PHASE_DONE, 0, NULL, reterr);
 }
 
 static int run_apply(struct step *s, struct err *reterr)

@@ -24,9 +24,9 @@ static int settle_by_revert(struct step *s, struct err *reterr)
 
 	s->result.text[0] = '\0';
 	if (!s->ops->revert)
-		return step_finish(s, ATTEMPT_PHASE_UNKNOWN, -EINTR,
-				   "the step was killed in the middle: what it did is not known",
-				   reterr);
+		return step_finish_apply(
+			s, ATTEMPT_PHASE_UNKNOWN, -EINTR,
+			"the step was killed in the middle: what it did is not known", reterr);
 	r = step_revert(s, &why);
 	if (r < 0)
 		return step_finish(s, ATTEMPT_PHASE_UNKNOWN, r, err_text(&why), reterr);
@@ -41,7 +41,6 @@ static int settle_by_revert(struct step *s, struct err *reterr)
 static int settle_applied(struct step *s, enum step_phase phase, struct err *reterr)
 {
 	struct err why = { 0 };
-	int r;
 
 	step_context(s);
 	if (phase == STEP_PHASE_REVERTING)
@@ -49,11 +48,8 @@ static int settle_applied(struct step *s, enum step_phase phase, struct err *ret
 	clock_sleep_ns(s->ops->settle_ms * NS_PER_MS);
 	if (s->ops->verify(&s->context, &why) < 0)
 		return settle_by_revert(s, reterr);
-	r = step_finish(s, ATTEMPT_PHASE_DONE, 0, "the step was killed after it had done it",
-			reterr);
-	if (r > 0 && !s->ops->revert)
-		undo_end(s, s->key);
-	return r;
+	return step_finish_apply(s, ATTEMPT_PHASE_DONE, 0,
+				 "the step was killed after it had done it", reterr);
 }
 
 /* A revert that was killed is run again: it is idempotent. Without its undo record it was over. */

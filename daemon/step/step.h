@@ -103,6 +103,9 @@ int step_write_result(struct step *s, const char *suffix, enum attempt_phase pha
 /* The same, as KEY.result. */
 int step_finish(struct step *s, enum attempt_phase phase, int error, const char *text,
 		struct err *reterr) _warn_unused_;
+/* The same, of what apply() may have done: an undo record that nothing can use goes. */
+int step_finish_apply(struct step *s, enum attempt_phase phase, int error, const char *text,
+		      struct err *reterr) _warn_unused_;
 /* The result of a record that validate_record() did not pass. Returns 1; -errno. */
 int step_finish_invalid(struct step *s, int error, const struct err *why,
 			struct err *reterr) _warn_unused_;

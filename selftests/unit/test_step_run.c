@@ -94,11 +94,14 @@ static void says_unknown_only_of_what_it_cannot_know(void **state)
 	stephost.apply = -EIO;
 	assert_int_equal(stephost_run(*state, "test.once", STEP_OP_APPLY).phase,
 			 ATTEMPT_PHASE_FAILED);
+	assert_false(stephost_has_undo(*state, KEY));
 	assert_int_equal(tree_teardown(state), 0);
 	assert_int_equal(stephost_setup(state), 0);
 	stephost.apply = -EINPROGRESS;
 	assert_int_equal(stephost_run(*state, "test.once", STEP_OP_APPLY).phase,
 			 ATTEMPT_PHASE_UNKNOWN);
+	/* What nothing can use is not kept. */
+	assert_false(stephost_has_undo(*state, KEY));
 }
 
 static void changes_nothing_without_an_undo_record(void **state)
@@ -365,6 +368,8 @@ static void settles_every_state_a_kill_can_leave(void **state)
 		assert_int_equal(result.ran, cases[i].claim && strstr(cases[i].claim, "applying "));
 		assert_int_equal(stephost.value, cases[i].value_after);
 		assert_int_equal(stephost.n_applied, 0);
+		if (str_equal(cases[i].action, "test.once"))
+			assert_false(stephost_has_undo(*state, KEY));
 		/* A second settle, and a second run, find it settled. */
 		assert_int_equal(stephost_call(*state, step_settle, &again), 0);
 		assert_int_equal(stephost_call(*state, step_run, &again), 0);
