@@ -141,7 +141,8 @@ class Guest:
 
     def state_diff(self, before=None):
         """What differs from BEFORE, or from where every case starts."""
-        self.last_diff = state.diff(before or self.baseline, self.state())
+        lines = state.diff(before or self.baseline, self.state())
+        self.last_diff = state.without_undoable(lines, self)
         return self.last_diff
 
     def assert_nothing_left(self, timeout_s=15, before=None, allow=()):

@@ -50,6 +50,8 @@ LEAKS = {
     "plant-stopped": ("pkill -STOP -x systemd-udevd", "stopped"),
     "plant-unit": ("systemd-run --quiet --unit=leak sleep 1000", "unit: + leak.service"),
     "plant-dead": ("systemctl stop systemd-logind.service", "unit: - systemd-logind.service"),
+    "plant-undo": ("mkdir -p /run/aiops/undo && touch /run/aiops/undo/" + "0" * 32,
+                   "file: + /run/aiops/undo/0000"),
     "plant-file": ("touch /tmp/leak", "file: + /tmp/leak"),
     "plant-mode": ("chmod 666 /etc/fstab", "file: ~ /etc/fstab"),
 }

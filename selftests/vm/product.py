@@ -198,3 +198,35 @@ def heal(vm, fault, *params, for_s=60, within_s=60, person=False):
     verdicts = records(vm, incident["id"], "verdict")
     assert [one["result"] for one in verdicts] == ["improved"], verdicts
     return incident
+
+
+THROTTLED = "20000 100000"
+
+
+def cpu_max(vm, name):
+    """What the kernel lets a unit of system.slice use."""
+    return vm.read(f"/sys/fs/cgroup/system.slice/{name}/cpu.max").decode().strip()
+
+
+def uptime(vm):
+    return float(vm.read("/proc/uptime").split()[0])
+
+
+def throttle(vm, name, for_s):
+    """A person gives a unit a fifth of a CPU for a time. The key of the attempt."""
+    attempt = vm.json(["aiopsctl", "do", "unit.set_cpu_quota", f"unit={name}", "quota_pct=20",
+                       f"duration={for_s}s", "--yes", "--json"], timeout_s=90)
+    assert attempt["phase"] == "done" and cpu_max(vm, name) == THROTTLED, attempt
+    return attempt["key"]
+
+
+def wait_unthrottled(vm, name, timeout_s):
+    """Uptime of the guest when the kernel has no limit any more, as seen in the guest."""
+    path = f"/sys/fs/cgroup/system.slice/{name}/cpu.max"
+    line = f"while ! grep -q ^max {path}; do sleep 0.2; done; cat /proc/uptime"
+    return float(vm.out(line, timeout_s=timeout_s).split()[0])
+
+
+def leases(vm):
+    """Timers and services that end what is for a time."""
+    return vm.out("systemctl list-units --all --plain --no-legend 'aiops-expire*'").splitlines()

@@ -52,7 +52,7 @@ FILES = [
     ("/tmp/systemd-private-*", "all", "PrivateTmp of a service: new name at each start"),
     ("/var/tmp/systemd-private-*", "all", "PrivateTmp of a service: new name at each start"),
     ("/run/aiops/steps/*", "all", "results are kept on purpose, so that nothing is done twice"),
-    ("/run/aiops/undo/*", "all", "what was done can be undone by a person later; bounded"),
+    ("/run/aiops/undo/ledger", "all", "what was done since boot; bounded"),
     ("/run/aiops/exec/*", "all", "attempts, budgets and the mode outlive the executor; bounded"),
     ("/run/aiops/agent/state", "all", "what the agent knows outlives it"),
     ("/run/aiops/faults/*.result", "all", "what a fault did is kept on purpose"),
