@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/args.h"
@@ -33,6 +34,7 @@ static const char help[] =
 	"  run KEY     claim the record KEY, validate it against policy, carry it out\n"
 	"  settle KEY  after run was killed: finish it, undo it or say that it is not known\n"
 	"  expire KEY  undo what was done for a time, now\n"
+	"  keep        keep the tracked files of services that run well\n"
 	"  describe    print the actions as C\n"
 	"\n"
 	"  --unit PREFIX      of the template it runs in: which actions it may carry out\n"
@@ -80,6 +82,30 @@ static int with_step(const char *verb, const char *key,
 	return r;
 }
 
+static void tell_kept(const struct service *s, int r, const struct err *err)
+{
+	if (r > 0)
+		log_line(LOG_INFO, "kept %d new cop%s of files of '%s'", r, r == 1 ? "y" : "ies",
+			 s->name);
+	else if (r < 0)
+		log_line(r == -EAGAIN ? LOG_DEBUG : LOG_WARNING, "%s, ignoring", err_text(err));
+}
+
+/* Each service by itself: that one is not well is no reason to keep nothing of the others. */
+static int keep(void)
+{
+	struct err err = { 0 };
+	int r = 0;
+
+	log_open("aiops-step");
+	r = sandbox_enter(syscalls[STEP_PROFILE_FILES], &err);
+	if (r == 0)
+		r = step_keep(arg_root, tell_kept, &err);
+	if (r < 0)
+		log_line(LOG_ERR, "keep files: %s", err_text(&err));
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int run_verb(const char *verb, const char *key)
 {
 	static const struct {
@@ -90,6 +116,8 @@ static int run_verb(const char *verb, const char *key)
 	for (size_t i = 0; key && i < ELEMENTSOF(verbs); i++)
 		if (str_equal(verb, verbs[i].verb))
 			return with_step(verb, key, verbs[i].function);
+	if (!key && str_equal(verb, "keep"))
+		return keep();
 	if (!key && str_equal(verb, "describe"))
 		return step_describe(stdout) < 0;
 	return args_refuse(help);

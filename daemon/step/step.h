@@ -51,6 +51,11 @@ int step_expire(struct step *s, struct err *reterr) _warn_unused_;
 /* Prints the actions as C: build/gen/action_table.c. Returns 0; -EIO. */
 int step_describe(FILE *out) _warn_unused_;
 
+/* Keeps the tracked files of every service that runs well, and tells of each what goodstore_keep_service()
+ * returned. Returns 0; -errno: the services or systemd are not reached. */
+int step_keep(const char *root, void (*tell)(const struct service *s, int r, const struct err *err),
+	      struct err *reterr) _warn_unused_;
+
 /* ---- the parts --------------------------------------------------------------------------------- */
 
 /* claim.c: creates KEY.claim. Returns 1; 0 if it is there already; -errno. */

@@ -168,3 +168,12 @@ int unitctl_wait_idle(void *b, const char *unit, uint64_t deadline_ns, struct er
 	(void)reterr;
 	return 0;
 }
+
+int unitctl_stop_ours(void *b, const char *unit, uint64_t deadline_ns, struct err *reterr)
+{
+	(void)b;
+	(void)deadline_ns;
+	(void)reterr;
+	note_job("StopUnit", unit);
+	return 0;
+}
