@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <getopt.h>
-#include <locale.h>
 #include <string.h>
 
 #include "base/paths.h"
 #include "ctl/dispatch.h"
 #include "ctl/options.h"
+#include "ctl/output.h"
 
 /* What could not be written was not said: a full disk behind a pipe is an error. */
 static int finish(int code)
@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	unsigned given = 0;
 	int r;
 
-	(void)setlocale(LC_CTYPE, ""); /* widths of characters; numbers stay as JSON wants them */
+	ctl_use_utf8();
 	ctl_options_environment(&ctl);
 	r = ctl_options_parse(&ctl, &given, argc, argv);
 	if (r < 0)

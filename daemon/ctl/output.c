@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,12 @@
 #include "base/str.h"
 
 #define WRAP_ROOM_MIN 20 /* columns */
+
+void ctl_use_utf8(void)
+{
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		(void)setlocale(LC_CTYPE, "");
+}
 
 const char *colour_on(const struct ctl *ctl, enum colour c)
 {

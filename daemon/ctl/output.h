@@ -6,6 +6,10 @@
 
 /* Data goes to stdout, errors and hints to stderr; with --json an error is an object on stdout. */
 
+/* All we print is UTF-8, whatever the caller's locale: in another, libsmartcols never ends on a character
+ * that is not ASCII. Only widths of characters; numbers stay as JSON wants them. */
+void ctl_use_utf8(void);
+
 enum colour {
 	COLOUR_NONE,
 	COLOUR_RED,

@@ -51,7 +51,7 @@ double procfs_cpu_busy_pct(const struct procfs_cpu *before, const struct procfs_
 	uint64_t idle = after->idle > before->idle ? after->idle - before->idle : 0;
 	uint64_t busy = after->busy > before->busy ? after->busy - before->busy : 0;
 
-	return idle + busy ? 100.0 * (double)busy / (double)(idle + busy) : 0;
+	return idle || busy ? 100.0 * (double)busy / ((double)idle + (double)busy) : 0;
 }
 
 static int find_kb(const char *text, const char *key, uint64_t *ret)

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "ctl/api.h"
 #include "ctl/dispatch.h"
+#include "ctl/output.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -83,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		stdout = fopen("/dev/null", "we");
 		stderr = fopen("/dev/null", "we");
 		assert(stdout && stderr);
+		ctl_use_utf8();
 		quiet = true;
 	}
 	if (size == 0 || json_parse((const char *)data + 1, size - 1, &given, NULL) < 0)
