@@ -256,9 +256,9 @@ demo:	## Break a real machine and watch it heal (root)
 	@$(MAKE) --no-print-directory deb
 	@selftests/vm/demo
 
-bench: all $(BENCHES)	## Cost beside netdata, node_exporter and libbpf-tools (root)
+bench: deb $(BENCHES)	## Cost beside netdata, node_exporter, libbpf-tools, FastAPI; CASE=part (root)
 	@packaging/install-build-deps --bench
-	@BUILD='$(BUILD)' selftests/bench/run
+	@BUILD='$(BUILD)' selftests/bench/run $(CASE)
 
 ##@ Care
 .PHONY: lint tidy fmt
