@@ -63,8 +63,11 @@ static void add_exit(struct evidence *e, const struct unit_status *s)
 			   s->exit_status);
 }
 
-static void fill(struct evidence *e, const char *unit, const struct unit_status *s)
+static void fill(struct evidence *e, const struct watch_unit *watched, const char *unit,
+		 const struct unit_status *s)
 {
+	uint64_t unasked_us = watched ? watched->unasked_exit_mono_us : 0;
+
 	str_append(e->text, sizeof(e->text), "systemd: '%s' is %s (%s), result '%s'", unit,
 		   s->active_state, s->sub_state, s->result);
 	(void)evidence_add_text(e, "unit.load_state", s->load_state);
@@ -79,9 +82,9 @@ static void fill(struct evidence *e, const char *unit, const struct unit_status 
 	(void)evidence_add_text(e, "unit.job_pending", s->job_id ? "yes" : "no");
 	(void)evidence_add_number(e, "unit.since_ms", age_ms(s->state_change_mono_us));
 	(void)evidence_add_text(e, "unit.stopped_by",
-				unit_status_has_ended_itself(s)    ? "itself" :
-				unit_status_is_stopped_by_admin(s) ? "admin" :
-								     "");
+				unit_status_has_ended_itself(s, unasked_us)    ? "itself" :
+				unit_status_is_stopped_by_admin(s, unasked_us) ? "admin" :
+										 "");
 	if (s->job_id)
 		str_append(e->text, sizeof(e->text), ", a job is pending");
 }
@@ -95,7 +98,8 @@ static void on_answer(void *userdata, int r, const struct unit_status *status)
 	struct err err = { 0 };
 
 	if (r == 0) {
-		fill(&e, job->rq.entity.name, status);
+		fill(&e, job->c->watch ? watch_find(job->c->watch, job->rq.entity.name) : NULL,
+		     job->rq.entity.name, status);
 		job->c->item(job->c->userdata, &job->rq, &e);
 	} else {
 		(void)err_set(&err, r, "ask systemd about unit '%s': %s", job->rq.entity.name,

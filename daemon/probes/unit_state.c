@@ -33,7 +33,7 @@ static void emit_unit(const struct probe_context *c, const struct watch_unit *u,
 	probe_emit(c, &signals[SIGNAL_FAILED], u->name, now_ns, unit_status_is_failed(&u->status));
 	probe_emit(c, &signals[SIGNAL_RESTARTS], u->name, now_ns, u->status.n_restarts);
 	probe_emit(c, &signals[SIGNAL_ENDED], u->name, now_ns,
-		   unit_status_has_ended_itself(&u->status));
+		   unit_status_has_ended_itself(&u->status, u->unasked_exit_mono_us));
 }
 
 static void on_unit(void *userdata, const char *unit, const struct unit_status *status)
@@ -44,6 +44,8 @@ static void on_unit(void *userdata, const char *unit, const struct unit_status *
 	if (!u)
 		return;
 	u->status = *status;
+	if (str_equal(status->active_state, "deactivating") && status->job_id == 0)
+		u->unasked_exit_mono_us = status->active_exit_mono_us;
 	u->status_is_known = true;
 	(void)watch_refresh_cgroup(s->c->watch, u);
 	emit_unit(s->c, u, clock_boot_ns());

@@ -46,10 +46,13 @@ bool unit_status_is_active(const struct unit_status *s); /* active or reloading 
 bool unit_status_is_failed(const struct unit_status *s);
 /* Inactive because its main process ended well while nobody stopped it: a daemon without Restart= that
  * nothing starts again. When systemd stops a unit it leaves "active" first and the process ends then; here
- * it is the other way round. Source: systemd src/core/service.c, service_sigchld_event(). */
-bool unit_status_has_ended_itself(const struct unit_status *s);
+ * it is the other way round. One that says STOPPING=1 first looks the same as when it is stopped, but for
+ * the job.
+ * unasked_exit_mono_us   when it was last seen to leave "active" while systemd had no job for it, or 0
+ * Source: systemd src/core/service.c, service_sigchld_event(), service_notify_message(). */
+bool unit_status_has_ended_itself(const struct unit_status *s, uint64_t unasked_exit_mono_us);
 /* Inactive after having been active, with nothing wrong and not by itself: somebody stopped it. */
-bool unit_status_is_stopped_by_admin(const struct unit_status *s);
+bool unit_status_is_stopped_by_admin(const struct unit_status *s, uint64_t unasked_exit_mono_us);
 
 /* Takes what it knows out of a message that stands at an a{sv}. Returns the number of values taken;
  * negative errno for a malformed message. */

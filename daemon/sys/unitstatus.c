@@ -70,15 +70,16 @@ static bool is_meant_to_stay(const struct unit_status *s)
 	return false;
 }
 
-bool unit_status_has_ended_itself(const struct unit_status *s)
+bool unit_status_has_ended_itself(const struct unit_status *s, uint64_t unasked_exit_mono_us)
 {
 	return has_ended_well(s) && is_meant_to_stay(s) && s->main_exit_mono_us > 0 &&
-	       s->main_exit_mono_us <= s->active_exit_mono_us;
+	       (s->main_exit_mono_us <= s->active_exit_mono_us ||
+		unasked_exit_mono_us == s->active_exit_mono_us);
 }
 
-bool unit_status_is_stopped_by_admin(const struct unit_status *s)
+bool unit_status_is_stopped_by_admin(const struct unit_status *s, uint64_t unasked_exit_mono_us)
 {
-	return has_ended_well(s) && !unit_status_has_ended_itself(s);
+	return has_ended_well(s) && !unit_status_has_ended_itself(s, unasked_exit_mono_us);
 }
 
 static const struct property *find_property(const char *name)

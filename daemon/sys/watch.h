@@ -17,7 +17,9 @@
 struct watch_unit {
 	char name[ENTITY_NAME_MAX];
 	struct unit_status status;
-	bool status_is_known;    /* the bus is up and has answered */
+	bool status_is_known; /* the bus is up and has answered */
+	/* CLOCK_MONOTONIC: it was seen to leave "active" then while systemd had no job for it; 0: never */
+	uint64_t unasked_exit_mono_us;
 	int cgroup_fd;           /* its directory, or -EBADF while there is none */
 	uint64_t cgroup_id;      /* 0 while there is none */
 	uint64_t last_cgroup_id; /* the one before it: deaths in it may be told late */

@@ -217,19 +217,21 @@ static void status_knows_an_end_that_nobody_asked_for(void **state)
 	static const struct {
 		const char *type, *restart;
 		uint32_t n_triggers;
-		uint64_t main_exit_us, active_exit_us;
+		uint64_t main_exit_us, active_exit_us, unasked_us;
 		const char *stopped_by;
 	} rows[] = {
-		{ "simple", "no", 0, 1000, 1000, "itself" },
-		{ "notify", "no", 0, 1000, 1200, "itself" },
-		{ "forking", "no", 0, 1000, 1200, "itself" },
-		{ "simple", "no", 0, 1200, 1000, "admin" }, /* left active first: it was stopped */
-		{ "simple", "no", 0, 0, 1000, "admin" },    /* it has no main process */
-		{ "simple", "on-failure", 0, 1000, 1000,
-		  "admin" },                                /* its owner says that this is well */
-		{ "simple", "no", 1, 1000, 1000, "admin" }, /* its socket starts it again */
-		{ "oneshot", "no", 0, 1000, 1000, "admin" },
-		{ "dbus", "no", 0, 1000, 1000, "admin" },
+		{ "simple", "no", 0, 1000, 1000, 0, "itself" },
+		{ "notify", "no", 0, 1000, 1200, 0, "itself" },
+		{ "forking", "no", 0, 1000, 1200, 0, "itself" },
+		{ "simple", "no", 0, 1200, 1000, 0,
+		  "admin" }, /* left active first: it was stopped */
+		{ "notify", "no", 0, 1200, 1000, 1000, "itself" },     /* it said that it would */
+		{ "notify", "no", 0, 1200, 1000, 900, "admin" },       /* that was another time */
+		{ "simple", "no", 0, 0, 1000, 0, "admin" },            /* it has no main process */
+		{ "simple", "on-failure", 0, 1000, 1000, 0, "admin" }, /* its owner says: well */
+		{ "simple", "no", 1, 1000, 1000, 0, "admin" }, /* its socket starts it again */
+		{ "oneshot", "no", 0, 1000, 1000, 0, "admin" },
+		{ "dbus", "no", 0, 1000, 1000, 0, "admin" },
 	};
 	struct bench *b = *state;
 
@@ -242,6 +244,7 @@ static void status_knows_an_end_that_nobody_asked_for(void **state)
 		s->n_triggers = rows[i].n_triggers;
 		s->main_exit_mono_us = rows[i].main_exit_us;
 		s->active_exit_mono_us = rows[i].active_exit_us;
+		watch_find(b->watch, "a.service")->unasked_exit_mono_us = rows[i].unasked_us;
 		b->n_items = 0;
 		assert_int_equal(inspector_unit_status.collect(&b->c, &b->rq, NULL), 0);
 		assert_string_equal(text(&b->items[0], "unit.stopped_by"), rows[i].stopped_by);
