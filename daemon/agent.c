@@ -72,9 +72,12 @@ static int run(struct agent *a)
 
 int main(int argc, char **argv)
 {
-	static struct agent a = {
-		.root = "/", .runtime_dir = AIOPS_RUNDIR, .root_fd = -EBADF, .state_fd = -EBADF
-	};
+	static struct agent a = { .root = "/",
+				  .runtime_dir = AIOPS_RUNDIR,
+				  .root_fd = -EBADF,
+				  .state_fd = -EBADF,
+				  .stage_fd = -EBADF,
+				  .reader = { .fd = -EBADF } };
 
 	bool only_check = false;
 	const struct arg args[] = { { "root", &a.root, NULL },

@@ -4,6 +4,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/inspections.h"
+#include "agent/reader.h"
 #include "agent/ring.h"
 #include "agent/rollup.h"
 #include "engine/engine.h"
@@ -43,6 +44,8 @@ struct agent {
 	sd_event *event;
 	sd_event_source *tick, *wake; /* each second; when the engine or an inspection is due */
 	struct agent_config config;
+	struct reader reader;
+	int stage_fd;                    /* copies of its files, on a tmpfs */
 	char config_error[ERR_TEXT_MAX]; /* of the last reload that was refused */
 
 	struct watch *watch;
@@ -77,8 +80,10 @@ void agent_done(struct agent *a);
 /* config.c */
 int agent_config_load(int root_fd, struct agent_config *ret, struct err *reterr) _warn_unused_;
 void agent_config_done(struct agent_config *c);
-/* Takes a new configuration if it is good; keeps the old one and says why if not. */
+/* Has the files read; what they hold is taken if it is good, else the old one is kept and it is said why. */
 void agent_reload(struct agent *a);
+/* The reader's answer. */
+void agent_reload_read(void *userdata, int r, const struct err *err);
 /* The configuration as the engine takes it; borrows. */
 struct engine_config agent_engine_config(const struct agent *a);
 /* Has the units of services.d watched. Returns 0; -errno. */

@@ -115,19 +115,30 @@ static void say_result(struct agent *a, int r, const struct err *err)
 	log_fields(LOG_INFO, text, &loaded, 1);
 }
 
+void agent_reload_read(void *userdata, int r, const struct err *err)
+{
+	struct agent *a = userdata;
+	struct agent_config new = { 0 };
+	struct err why = *err;
+
+	if (r >= 0)
+		r = agent_config_load(a->stage_fd, &new, &why);
+	if (r >= 0)
+		r = swap_config(a, &new, &why);
+	agent_config_done(&new);
+	if (r >= 0)
+		agent_probes_reload(a);
+	say_result(a, r, &why);
+	(void)sd_notify(0, "READY=1");
+}
+
 void agent_reload(struct agent *a)
 {
-	struct agent_config new = { 0 };
 	struct err err = { 0 };
 	int r;
 
 	say_reloading();
-	r = agent_config_load(a->root_fd, &new, &err);
-	if (r >= 0)
-		r = swap_config(a, &new, &err);
-	agent_config_done(&new);
-	if (r >= 0)
-		agent_probes_reload(a);
-	say_result(a, r, &err);
-	(void)sd_notify(0, "READY=1");
+	r = reader_ask(&a->reader, &err);
+	if (r < 0)
+		agent_reload_read(a, r, &err);
 }

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "agent/agent.h"
 #include "base/fd.h"
@@ -13,6 +14,8 @@
 #include "ipc/listen.h"
 #include "sys/sandbox.h"
 #include "sys/watch.h"
+
+#define STAGE_DIR "config" /* below our state: what the reader has read */
 
 /* Beyond the base set: reading maps of the probes that are attached. */
 static const char *const extra_syscalls[] = { "bpf", NULL };
@@ -78,6 +81,17 @@ static int start(struct agent *a, struct err *reterr)
 	return r < 0 ? r : sandbox_enter(extra_syscalls, reterr);
 }
 
+/* Before the memory of all else is taken, as it begins as a copy of this process. */
+static int start_reader(struct agent *a, struct err *reterr)
+{
+	if (mkdirat(a->state_fd, STAGE_DIR, 0700) < 0 && errno != EEXIST)
+		return err_set(reterr, -errno, "make directory '%s': %s", STAGE_DIR,
+			       strerror(errno));
+	a->stage_fd = fd_open_dir(a->state_fd, STAGE_DIR, reterr);
+	return a->stage_fd < 0 ? a->stage_fd :
+				 reader_start(&a->reader, a->root_fd, a->stage_fd, reterr);
+}
+
 int agent_init(struct agent *a, struct err *reterr)
 {
 	int r;
@@ -88,11 +102,15 @@ int agent_init(struct agent *a, struct err *reterr)
 	a->root_fd = fd_open_dir(AT_FDCWD, a->root, reterr);
 	if (a->root_fd < 0)
 		return a->root_fd;
-	r = agent_config_load(a->root_fd, &a->config, reterr);
+	r = agent_state_open(a, reterr);
 	if (r >= 0)
-		r = agent_state_open(a, reterr);
+		r = start_reader(a, reterr);
+	if (r >= 0)
+		r = agent_config_load(a->root_fd, &a->config, reterr);
 	if (r >= 0)
 		r = agent_loop_prepare(a, reterr);
+	if (r >= 0)
+		r = reader_attach(&a->reader, a->event, agent_reload_read, a, reterr);
 	if (r >= 0)
 		r = init_parts(a, reterr);
 	return r < 0 ? r : start(a, reterr);
@@ -107,6 +125,7 @@ void agent_done(struct agent *a)
 	a->gateway = peer_free(a->gateway);
 	a->tick = sd_event_source_disable_unref(a->tick);
 	a->wake = sd_event_source_disable_unref(a->wake);
+	reader_done(&a->reader);
 	a->event = sd_event_unref(a->event);
 	a->engine = engine_free(a->engine);
 	a->watch = watch_free(a->watch);
@@ -114,6 +133,7 @@ void agent_done(struct agent *a)
 	rollup_done(&a->rollups);
 	agent_config_done(&a->config);
 	free(a->state_buf);
+	closep(&a->stage_fd);
 	closep(&a->state_fd);
 	closep(&a->root_fd);
 }
