@@ -6,6 +6,7 @@
 #include "base/confdir.h"
 #include "base/str.h"
 #include "base/yaml.h"
+#include "model/action_alias.h"
 #include "model/alert.h"
 #include "model/policy.h"
 #include "model/runbook.h"
@@ -88,6 +89,23 @@ static int load_runbooks(int root_fd, struct err *reterr)
 	return r;
 }
 
+static int parse_aliases(const char *path, const char *text, size_t size, struct err *reterr)
+{
+	struct action_aliases a = { 0 };
+	int r = aliases_parse(path, text, size, &a, reterr);
+
+	for (uint32_t i = 0; r == 0 && i < a.n; i++)
+		r = alias_lint(&a.v[i], action_table, reterr);
+	return r;
+}
+
+static int load_aliases(int root_fd, struct err *reterr)
+{
+	struct action_aliases a;
+
+	return aliases_load(root_fd, &a, reterr);
+}
+
 static const struct {
 	const char *name, *suffix;
 	bool trusted;
@@ -96,6 +114,7 @@ static const struct {
 } kinds[] = {
 	{ "services", ".yaml", true, parse_service, load_services },
 	{ "policy", ".yaml", true, parse_policy, load_policy },
+	{ "aliases", ".yaml", true, parse_aliases, load_aliases },
 	{ "alerts", ".yaml", false, parse_alert, load_alerts },
 	{ "runbooks", ".md", false, parse_runbook, load_runbooks },
 };

@@ -48,7 +48,7 @@ static int list(const struct ctl *ctl)
 {
 	static const struct table_column columns[] = {
 		{ "ACTION", false, false },      { "RISK", false, false },
-		{ "UNDO", false, false },        { "PARAMETERS", false, true },
+		{ "UNDO", false, true },         { "PARAMETERS", false, true },
 		{ "WHAT IT DOES", false, true },
 	};
 	struct table *t;

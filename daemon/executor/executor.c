@@ -226,20 +226,24 @@ static void tell_policy(const struct executor *x, int r, const struct err *err)
 	(void)sd_notifyf(0, "STATUS=%s", text);
 }
 
-/* Bad aliases take away no more than themselves. */
+/* A bad file takes all of them away; one that names what is not here, itself. */
 static void load_aliases(struct executor *x)
 {
 	struct err err = { 0 };
-	int r = aliases_load(x->root_fd, &x->aliases, &err);
+	uint32_t n = 0;
 
 	x->aliases_error[0] = '\0';
-	if (r == 0)
-		r = aliases_lint(&x->aliases, action_table, &err);
-	if (r < 0) {
+	if (aliases_load(x->root_fd, &x->aliases, &err) < 0) {
 		(void)str_copy(x->aliases_error, sizeof(x->aliases_error), err_text(&err));
 		log_line(LOG_ERR, "Aliases refused, there are none: %s", err_text(&err));
-		x->aliases.n = 0;
 	}
+	for (uint32_t i = 0; i < x->aliases.n; i++)
+		if (alias_lint(&x->aliases.v[i], action_table, &err) == 0)
+			x->aliases.v[n++] = x->aliases.v[i];
+		else
+			log_line(LOG_ERR, "Alias '%s' refused: %s", x->aliases.v[i].name,
+				 err_text(&err));
+	x->aliases.n = n;
 }
 
 void executor_load_policy(struct executor *x)

@@ -118,23 +118,18 @@ static bool has_param(const struct action_info *action, const char *name)
 	return false;
 }
 
-int aliases_lint(const struct action_aliases *a, const struct action_info *actions,
-		 struct err *reterr)
+int alias_lint(const struct action_alias *a, const struct action_info *actions, struct err *reterr)
 {
-	for (uint32_t i = 0; i < a->n; i++) {
-		const struct action_alias *one = &a->v[i];
-		const struct action_info *action = actions;
+	const struct action_info *action = actions;
 
-		while (action->name && !str_equal(action->name, one->action))
-			action++;
-		if (!action->name)
-			return err_set(reterr, -EINVAL, "%s: no action '%s'", one->origin,
-				       one->action);
-		for (uint32_t k = 0; k < one->n_params; k++)
-			if (!has_param(action, one->params[k].name))
-				return err_set(reterr, -EINVAL, "%s: '%s' has no parameter '%s'",
-					       one->origin, one->action, one->params[k].name);
-	}
+	while (action->name && !str_equal(action->name, a->action))
+		action++;
+	if (!action->name)
+		return err_set(reterr, -EINVAL, "%s: no action '%s'", a->origin, a->action);
+	for (uint32_t i = 0; i < a->n_params; i++)
+		if (!has_param(action, a->params[i].name))
+			return err_set(reterr, -EINVAL, "%s: '%s' has no parameter '%s'", a->origin,
+				       a->action, a->params[i].name);
 	return 0;
 }
 

@@ -40,8 +40,8 @@ int aliases_parse(const char *file_name, const char *text, size_t length, struct
  * -EPERM, -EINVAL; *ret is empty then. */
 int aliases_load(int root_fd, struct action_aliases *ret, struct err *reterr) _warn_unused_;
 
-/* Checks that each names an action, and parameters that it has. Returns 0; -EINVAL with FILE:LINE. */
-int aliases_lint(const struct action_aliases *a, const struct action_info *actions,
-		 struct err *reterr) _warn_unused_;
+/* Checks that it names an action, and parameters that it has. Returns 0; -EINVAL with FILE:LINE. */
+int alias_lint(const struct action_alias *a, const struct action_info *actions,
+	       struct err *reterr) _warn_unused_;
 
 const struct action_alias *aliases_find(const struct action_aliases *a, const char *name);

@@ -113,14 +113,14 @@ static void names_only_what_exists(void **state)
 		parse("aliases: [{name: a, action: service.restart, params: {service: x}}]\n", &a,
 		      NULL),
 		0);
-	assert_int_equal(aliases_lint(&a, actions, NULL), 0);
+	assert_int_equal(alias_lint(&a.v[0], actions, NULL), 0);
 	assert_int_equal(parse("aliases: [{name: a, action: service.restart, params: {unit: x}}]\n",
 			       &a, NULL),
 			 0);
-	assert_int_equal(aliases_lint(&a, actions, &err), -EINVAL);
+	assert_int_equal(alias_lint(&a.v[0], actions, &err), -EINVAL);
 	assert_string_equal(err_text(&err), "f:1: 'service.restart' has no parameter 'unit'");
 	assert_int_equal(parse("aliases: [{name: a, action: rm}]\n", &a, NULL), 0);
-	assert_int_equal(aliases_lint(&a, actions, &err), -EINVAL);
+	assert_int_equal(alias_lint(&a.v[0], actions, &err), -EINVAL);
 	assert_string_equal(err_text(&err), "f:1: no action 'rm'");
 }
 
