@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ipc/openapi.h"
+
 /* What control.sock serves: what is true now, from memory. All of it is read only; what changes
  * something is the executor's (approve.sock). */
 
@@ -185,15 +187,69 @@ static int get_record(void *userdata, const struct http_request *rq, struct http
 	return 0;
 }
 
+static int get_openapi(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		       struct err *reterr)
+{
+	(void)userdata;
+	(void)rq;
+	return openapi_new(agent_endpoints, "aiops-agent", &ret->json) < 0 ? no_memory(reterr) : 0;
+}
+
 const struct http_endpoint agent_endpoints[] = {
-	{ "GET", "/v1/status", ROLE_READ, get_status },
-	{ "GET", "/v1/incidents", ROLE_READ, api_get_incidents },
-	{ "GET", "/v1/incidents/*", ROLE_READ, get_incident },
-	{ "GET", "/v1/records/*", ROLE_READ, get_record },
-	{ "GET", "/v1/runbooks", ROLE_READ, get_runbooks },
-	{ "GET", "/v1/alerts", ROLE_READ, get_alerts },
-	{ "GET", "/v1/signals", ROLE_READ, get_signals },
-	{ "GET", "/healthz", ROLE_READ, get_health },
-	{ "GET", "/ready", ROLE_READ, get_ready },
+	{ "GET",
+	  "/openapi.json",
+	  ROLE_READ,
+	  get_openapi,
+	  { "this document", .answer = "200 openapi, info{}, paths{}, components{}" } },
+	{ "GET",
+	  "/v1/status",
+	  ROLE_READ,
+	  get_status,
+	  { "state of the agent and of what it watches",
+	    .answer =
+		    "200 version, status, started, started_usec#, bus_up!, engine{}, probes[], peers[], units[], loop{}, lost{}, config{}" } },
+	{ "GET",
+	  "/v1/incidents",
+	  ROLE_READ,
+	  api_get_incidents,
+	  { "the newest record of each incident that is open or ended lately",
+	    .query = "since_usec, until_usec, limit, unit, entity, state",
+	    .answer = "200 incidents[], more!" } },
+	{ "GET",
+	  "/v1/incidents/*",
+	  ROLE_READ,
+	  get_incident,
+	  { "one incident, with what is remembered of it",
+	    .answer = "200 incident{}?, records[], more!" } },
+	{ "GET",
+	  "/v1/records/*",
+	  ROLE_READ,
+	  get_record,
+	  { "one record and its parents", .answer = "200 record{}, chain[]" } },
+	{ "GET",
+	  "/v1/runbooks",
+	  ROLE_READ,
+	  get_runbooks,
+	  { "what it knows how to repair", .answer = "200 runbooks[]" } },
+	{ "GET",
+	  "/v1/alerts",
+	  ROLE_READ,
+	  get_alerts,
+	  { "what it takes for wrong", .answer = "200 alerts[]" } },
+	{ "GET",
+	  "/v1/signals",
+	  ROLE_READ,
+	  get_signals,
+	  { "the newest value of each signal", .answer = "200 signals[]" } },
+	{ "GET",
+	  "/healthz",
+	  ROLE_READ,
+	  get_health,
+	  { "whether the loop turns", .answer = "200 status" } },
+	{ "GET",
+	  "/ready",
+	  ROLE_READ,
+	  get_ready,
+	  { "whether it can repair", .answer = "200/503 ready!, reason" } },
 	{ .method = NULL },
 };

@@ -263,21 +263,111 @@ static int post_resume(void *userdata, const struct http_request *rq, struct htt
 	return set_paused(userdata, rq, false, ret, reterr);
 }
 
+/* The members of the answers, for openapi.json; the integration case "plane" holds them against it. */
+#define ATTEMPT                                                                                      \
+	"key, action, params{}, risk, phase, dry_run!, revertible!, ran!, error#, actor, text, op, " \
+	"entity, reason, undo, approver, target_key?, revert_key?, incident_id?, plan_id?, "         \
+	"created, created_usec#, decision{}, hash?, expires?, expires_usec#?"
+#define STATUS                                                                               \
+	"process, version, mode, paused!, stop_file!, bus_connected!, recorder_connected!, " \
+	"attempts_active_count#, approvals_pending_count#, policy{}, budget{}, audit{}, "    \
+	"proposals_dropped_count#, dry_runs_dropped_count#"
+#define WISH "params{}?, reason?"
+
+static int get_openapi(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		       struct err *reterr)
+{
+	(void)rq;
+	return executor_json_openapi(userdata, executor_endpoints, &ret->json) < 0 ?
+		       out_of_memory(reterr) :
+		       0;
+}
+
 const struct http_endpoint executor_endpoints[] = {
-	{ "GET", "/healthz", ROLE_READ, get_health },
-	{ "GET", "/v1/status", ROLE_READ, get_status },
-	{ "GET", "/v1/approvals", ROLE_READ, get_approvals },
-	{ "GET", "/v1/approvals/*", ROLE_READ, get_approval },
-	{ "POST", "/v1/approvals/*", ROLE_APPROVE, post_approval },
-	{ "GET", "/v1/actions", ROLE_READ, get_actions },
-	{ "POST", "/v1/actions/*", ROLE_PROPOSE, executor_post_action },
-	{ "POST", "/action/*", ROLE_PROPOSE, executor_post_alias },
-	{ "GET", "/v1/attempts", ROLE_READ, get_attempts },
-	{ "GET", "/v1/attempts/*", ROLE_READ, get_attempt },
-	{ "POST", "/v1/attempts/*", ROLE_OPERATE, post_attempt },
-	{ "DELETE", "/v1/attempts/*", ROLE_OPERATE, delete_attempt },
-	{ "POST", "/v1/mode", ROLE_APPROVE, post_mode },
-	{ "POST", "/v1/pause", ROLE_APPROVE, post_pause },
-	{ "POST", "/v1/resume", ROLE_APPROVE, post_resume },
+	{ "GET",
+	  "/healthz",
+	  ROLE_READ,
+	  get_health,
+	  { "whether there is a policy and a bus",
+	    .answer = "200/503 ok!, policy_loaded!, bus_connected!" } },
+	{ "GET",
+	  "/openapi.json",
+	  ROLE_READ,
+	  get_openapi,
+	  { "this document", .answer = "200 openapi, info{}, paths{}, components{}" } },
+	{ "GET",
+	  "/v1/status",
+	  ROLE_READ,
+	  get_status,
+	  { "mode, policy, budget, audit, and what runs and waits", .answer = "200 " STATUS } },
+	{ "GET",
+	  "/v1/approvals",
+	  ROLE_READ,
+	  get_approvals,
+	  { "what waits for a person", .answer = "200 approvals[]" } },
+	{ "GET",
+	  "/v1/approvals/*",
+	  ROLE_READ,
+	  get_approval,
+	  { "one of them", .answer = "200 " ATTEMPT } },
+	{ "POST",
+	  "/v1/approvals/*",
+	  ROLE_APPROVE,
+	  post_approval,
+	  { "approve or deny exactly what was shown", .body = "decision, hash, reason?",
+	    .answer = "200 " ATTEMPT } },
+	{ "GET",
+	  "/v1/actions",
+	  ROLE_READ,
+	  get_actions,
+	  { "what can be done, with its parameters, limits, risk and undo",
+	    .answer = "200 actions[], aliases[], limits{}?" } },
+	{ "POST",
+	  "/v1/actions/*",
+	  ROLE_PROPOSE,
+	  executor_post_action,
+	  { "do it, or ask for it", .query = "dry_run, follow", .body = WISH,
+	    .answer = "202 " ATTEMPT, .header = "Idempotency-Key" } },
+	{ "POST",
+	  "/action/*",
+	  ROLE_PROPOSE,
+	  executor_post_alias,
+	  { "the same by an alias", .query = "dry_run, follow", .body = WISH,
+	    .answer = "202 " ATTEMPT, .header = "Idempotency-Key" } },
+	{ "GET",
+	  "/v1/attempts",
+	  ROLE_READ,
+	  get_attempts,
+	  { "what was tried lately", .answer = "200 attempts[]" } },
+	{ "GET",
+	  "/v1/attempts/*",
+	  ROLE_READ,
+	  get_attempt,
+	  { "one of them", .query = "follow", .answer = "200 " ATTEMPT } },
+	{ "POST",
+	  "/v1/attempts/*",
+	  ROLE_OPERATE,
+	  post_attempt,
+	  { "undo or cancel it", .body = "op, reason?", .answer = "202 " ATTEMPT } },
+	{ "DELETE",
+	  "/v1/attempts/*",
+	  ROLE_OPERATE,
+	  delete_attempt,
+	  { "cancel it", .answer = "202 " ATTEMPT } },
+	{ "POST",
+	  "/v1/mode",
+	  ROLE_APPROVE,
+	  post_mode,
+	  { "how much is done without a person", .body = "mode", .answer = "200 " STATUS } },
+	{ "POST",
+	  "/v1/pause",
+	  ROLE_APPROVE,
+	  post_pause,
+	  { "start nothing new", .answer = "200 " STATUS } },
+	{ "POST",
+	  "/v1/resume",
+	  ROLE_APPROVE,
+	  post_resume,
+	  { "start again", .answer = "200 " STATUS } },
 	{ 0 },
 };

@@ -21,6 +21,8 @@ enum role {
 	ROLE_CHAOS,   /* aiops-chaos */
 	_ROLE_MAX,
 };
+/* The group that gives it. */
+const char *http_role_to_string(enum role role);
 
 struct http_caller {
 	uid_t uid;
@@ -69,6 +71,15 @@ struct json_object *http_error_json(const char *code, const char *message, const
 /* HTTP status and stable word for a negative errno. */
 unsigned http_status_of_errno(int code, const char **ret_word);
 
+/* What openapi.h says of an endpoint; the forms are there. */
+struct http_doc {
+	const char *summary; /* NULL: not listed */
+	const char *query;   /* "dry_run, follow", or NULL */
+	const char *body;    /* its members, or NULL */
+	const char *answer;  /* status, and members */
+	const char *header;  /* a header that means something, or NULL */
+};
+
 /* One row of the endpoint table; deny by default: what is not in the table is 404, a known path with
  * another method 405, a caller without the role 403. */
 struct http_endpoint {
@@ -80,6 +91,7 @@ struct http_endpoint {
 	 * errno. */
 	int (*handle)(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		      struct err *reterr);
+	struct http_doc doc;
 };
 
 struct http_server;

@@ -59,6 +59,11 @@ int http_read_caller(const struct http_server *s, int fd, struct http_caller *re
 	return 0;
 }
 
+const char *http_role_to_string(enum role role)
+{
+	return role_groups[role];
+}
+
 const char *http_role_hint(enum role role, char *buf, size_t size)
 {
 	buf[0] = '\0';

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ipc/openapi.h"
+
 #include "base/log.h"
 #include "ipc/query.h"
 #include "recorder/recorder.h"
@@ -340,12 +342,58 @@ static int get_health(void *userdata, const struct http_request *rq, struct http
 	return 0;
 }
 
+static int get_openapi(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		       struct err *reterr)
+{
+	(void)userdata;
+	(void)rq;
+	return openapi_new(recorder_endpoints, "aiops-recorder", &ret->json) < 0 ?
+		       no_memory(reterr) :
+		       0;
+}
+
 const struct http_endpoint recorder_endpoints[] = {
-	{ "GET", "/v1/incidents", ROLE_READ, get_incidents },
-	{ "GET", "/v1/incidents/*", ROLE_READ, get_incident },
-	{ "GET", "/v1/records/*", ROLE_READ, get_record },
-	{ "GET", "/v1/metrics", ROLE_READ, get_metrics },
-	{ "GET", "/v1/audit/head", ROLE_READ, get_audit_head },
-	{ "GET", "/healthz", ROLE_READ, get_health },
+	{ "GET",
+	  "/openapi.json",
+	  ROLE_READ,
+	  get_openapi,
+	  { "this document", .answer = "200 openapi, info{}, paths{}, components{}" } },
+	{ "GET",
+	  "/v1/incidents",
+	  ROLE_READ,
+	  get_incidents,
+	  { "the newest record of each incident",
+	    .query = "since_usec, until_usec, limit, unit, entity, state",
+	    .answer = "200 incidents[], more!, next_until_usec#?" } },
+	{ "GET",
+	  "/v1/incidents/*",
+	  ROLE_READ,
+	  get_incident,
+	  { "all records of one incident", .query = "after",
+	    .answer = "200 incident{}?, records[], more!" } },
+	{ "GET",
+	  "/v1/records/*",
+	  ROLE_READ,
+	  get_record,
+	  { "one record and its parents", .answer = "200 record{}, chain[]" } },
+	{ "GET",
+	  "/v1/metrics",
+	  ROLE_READ,
+	  get_metrics,
+	  { "measurements of each ten seconds", .query = "signal, since_usec, limit, unit, entity",
+	    .answer = "200 span_s#, rollups[], more!" } },
+	{ "GET",
+	  "/v1/audit/head",
+	  ROLE_READ,
+	  get_audit_head,
+	  { "the newest line of the audit trail", .answer = "200 n#, hash, segment, waiting#" } },
+	{ "GET",
+	  "/healthz",
+	  ROLE_READ,
+	  get_health,
+	  { "whether everything is written",
+	    .answer = "200 status, records_written#, records_waiting#, records_lost#, "
+		      "rollups_written#, rollups_waiting#, rollups_lost#, histories_put_aside#, "
+		      "history_error, audit_waiting#, audit_error, log_dropped#" } },
 	{ .method = NULL },
 };

@@ -125,14 +125,14 @@ static int handle_too_many(void *userdata, const struct http_request *rq, struct
 }
 
 static const struct http_endpoint table[] = {
-	{ "GET", "/v1/stream", ROLE_READ, handle_stream },
-	{ "GET", "/v1/many", ROLE_READ, handle_too_many },
-	{ "POST", "/v1/operate", ROLE_OPERATE, handle_echo },
-	{ "POST", "/v1/propose", ROLE_PROPOSE, handle_echo },
-	{ "GET", "/v1/list", ROLE_READ, handle_list },
-	{ "GET", "/v1/echo/*", ROLE_READ, handle_echo },
-	{ "POST", "/v1/echo/*", ROLE_READ, handle_echo },
-	{ "GET", "/v1/busy", ROLE_READ, handle_refuse },
+	{ "GET", "/v1/stream", ROLE_READ, handle_stream, { 0 } },
+	{ "GET", "/v1/many", ROLE_READ, handle_too_many, { 0 } },
+	{ "POST", "/v1/operate", ROLE_OPERATE, handle_echo, { 0 } },
+	{ "POST", "/v1/propose", ROLE_PROPOSE, handle_echo, { 0 } },
+	{ "GET", "/v1/list", ROLE_READ, handle_list, { 0 } },
+	{ "GET", "/v1/echo/*", ROLE_READ, handle_echo, { 0 } },
+	{ "POST", "/v1/echo/*", ROLE_READ, handle_echo, { 0 } },
+	{ "GET", "/v1/busy", ROLE_READ, handle_refuse, { 0 } },
 	{ 0 },
 };
 
