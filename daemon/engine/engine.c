@@ -145,7 +145,10 @@ void engine_attempt(struct engine *e, const struct attempt_update *u, uint64_t n
 	/* The executor was given up on, but here it is. */
 	if (s && s->stage == STAGE_REST && execute_is_unsettled(s))
 		s->stage = STAGE_ACT;
-	if (s && s->stage != STAGE_REST && s->stage != STAGE_WAIT)
+	/* Its time may be over before it is judged: then there is nothing left to undo. */
+	if (s && s->stage == STAGE_VERIFY && lease_update(e, u))
+		s->revertible = s->revertible && u->attempt.phase != ATTEMPT_PHASE_REVERTED;
+	else if (s && s->stage != STAGE_REST && s->stage != STAGE_WAIT)
 		execute_update(e, s, u);
 	else
 		(void)lease_update(e, u);

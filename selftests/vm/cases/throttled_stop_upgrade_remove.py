@@ -4,7 +4,7 @@
 import product
 from provision import TOP
 
-TAGS = {"quick"}
+TAGS = {"long"}
 SUMMARY = "a limit outlives a stop and an upgrade, its end too; a removal ends it at once"
 TIMEOUT_S = 600
 FOR_S = 150  # long enough for an installation on an emulated CPU
