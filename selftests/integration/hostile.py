@@ -169,6 +169,7 @@ class Thrower:
             action, params = self.bad_params()
             url = "/v1/actions/" + action + self.dice.choice(["", "?dry_run=1"])
             body = json.dumps(params, ensure_ascii=self.dice.random() < 0.5).encode("utf-8", "surrogatepass")
+            touchy = True  # some take no parameter: cut to nothing this would be a good request
         elif self.dice.random() < 0.5:
             url += self.query()
         if self.dice.random() < 0.15:
@@ -184,7 +185,8 @@ class Thrower:
         head += [self.dice.choice([b"X: " + b"y" * 20000, b"X: empty" if touchy else b": empty", b"no colon", b" folded: x", b"X\x00Y: z",
                                    b"Expect: 100-continue", b"Cookie: " + b"a=b; " * 500, b"Connection: upgrade",
                                    b"Upgrade: h2c", b"Content-Type: text/html", b"Authorization: Bearer " + b"A" * 100,
-                                   b"Range: bytes=0-0,0-0", b"X-%s%n: 1", b"Content-Encoding: gzip"])
+                                   b"Range: bytes=0-0,0-0", b"X-%s%n: 1", b"Content-Encoding: gzip", b"Idempotency-Key: same", b"Idempotency-Key:",
+                                   b"Idempotency-Key: " + b"k" * 300, b"Idempotency-Key: ../\xff"])
                  for _ in range(self.dice.choice([0, 0, 0, 1, 3, 200]))]
         framing = -1 if touchy else self.dice.randrange(12)
         if framing == 0:
