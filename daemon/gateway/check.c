@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gateway/check.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "sys/endpoint.h"
 
-#define ADDRESS_TEXT_MAX  64
 #define DEADLINE_SLACK_US 1
 
 struct check {
@@ -32,70 +30,6 @@ struct check {
 	int fd;
 	sd_event_source *io, *deadline;
 };
-
-static bool is_tcp(const char *url)
-{
-	return strncmp(url, "tcp://", 6) == 0;
-}
-
-static int default_port(const char *url)
-{
-	if (is_tcp(url))
-		return 0;
-	return strncmp(url, "https:", 6) == 0 ? 443 : 80;
-}
-
-/* Splits "host:port", "[v6]:port", "host". Returns 0; -EINVAL. */
-static int split_authority(const char *s, size_t length, char host[static ADDRESS_TEXT_MAX],
-			   uint64_t *port)
-{
-	const char *end = s + length, *colon;
-	bool is_v6 = length > 0 && s[0] == '[';
-	const char *stop = is_v6 ? memchr(s, ']', length) : memchr(s, ':', length);
-	char number[8] = "";
-
-	s += is_v6;
-	if (is_v6 && !stop)
-		return -EINVAL;
-	stop = stop ? stop : end;
-	colon = is_v6 ? stop + 1 : stop;
-	if ((size_t)(stop - s) >= ADDRESS_TEXT_MAX)
-		return -EINVAL;
-	memcpy(host, s, (size_t)(stop - s));
-	host[stop - s] = '\0';
-	if (colon >= end)
-		return 0;
-	if (*colon != ':' || (size_t)(end - colon) > sizeof(number))
-		return -EINVAL;
-	memcpy(number, colon + 1, (size_t)(end - colon) - 1);
-	return str_parse_u64(number, port);
-}
-
-int check_parse_address(const char *url, struct sockaddr_storage *ret, struct err *reterr)
-{
-	const char *begin = strstr(url, "://");
-	char host[ADDRESS_TEXT_MAX] = "";
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-	uint64_t port = (uint64_t)default_port(url);
-
-	begin = begin ? begin + 3 : url;
-	if (split_authority(begin, strcspn(begin, "/?#"), host, &port) < 0 || port == 0 ||
-	    port > UINT16_MAX)
-		return err_set(reterr, -EINVAL, "check '%s': no host and port in it", url);
-	if (strcasecmp(host, "localhost") == 0)
-		(void)str_copy(host, sizeof(host), "127.0.0.1");
-	v4.sin_port = v6.sin6_port = htons((uint16_t)port);
-	*ret = (struct sockaddr_storage){ 0 };
-	if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
-		memcpy(ret, &v4, sizeof(v4));
-	else if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
-		memcpy(ret, &v6, sizeof(v6));
-	else
-		return err_set(reterr, -EINVAL,
-			       "check '%s': the host is neither an address nor 'localhost'", url);
-	return 0;
-}
 
 static void finish(struct check *c, bool is_up, const char *text)
 {
@@ -240,10 +174,10 @@ int check_new(sd_event *event, struct curlloop *loop, const struct endpoint *end
 	c->endpoint = endpoint;
 	c->done = done;
 	c->userdata = userdata;
-	r = check_parse_address(endpoint->url, &c->address, reterr);
+	r = endpoint_parse_address(endpoint->url, &c->address, reterr);
 	if (r < 0)
 		return r;
-	r = is_tcp(endpoint->url) ? set_up_tcp(c) : set_up_http(c);
+	r = endpoint_is_tcp(endpoint->url) ? set_up_tcp(c) : set_up_http(c);
 	if (r < 0)
 		return err_set(reterr, r, "check '%s': %s", endpoint->url, strerror(-r));
 	*ret = TAKE_PTR(c);

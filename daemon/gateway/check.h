@@ -31,8 +31,3 @@ int check_start(struct check *c);
 
 /* For curlloop_new(): tells a check that its transfer has ended. */
 void check_transferred(void *userdata, CURLcode code);
-
-/* Where a URL points: scheme://HOST[:PORT]. Returns 0; -EINVAL. */
-struct sockaddr_storage;
-int check_parse_address(const char *url, struct sockaddr_storage *ret,
-			struct err *reterr) _warn_unused_;

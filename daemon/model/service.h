@@ -144,6 +144,11 @@ struct entity service_entity(const struct service *s);
 const struct service *services_find(const struct services *s, const char *name);
 /* The service whose own unit or container e is. */
 const struct service *services_find_entity(const struct services *s, const struct entity *e);
+/* Those that depend on s, directly or through others, in the order to start them after it. Returns how many
+ * of v[max]; -E2BIG. */
+int services_find_dependents(const struct services *all, const struct service *s,
+			     const struct service *v[], size_t max,
+			     struct err *reterr) _warn_unused_;
 const struct service *services_find_unit(const struct services *s, const char *unit);
 const struct service *services_find_endpoint(const struct services *s, const char *endpoint,
 					     const struct endpoint **ret_endpoint);

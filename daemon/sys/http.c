@@ -72,7 +72,7 @@ static bool set_up_bounds(CURL *easy, const struct http_ask *q, struct transfer 
 {
 	long span_ms = (long)(q->span_max_ns / NS_PER_MS) + 1; /* 0 would be no bound */
 
-	return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
+	return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
@@ -87,7 +87,10 @@ static bool set_up_request(CURL *easy, const struct http_ask *q, struct curl_sli
 {
 	if (q->body && curl_easy_setopt(easy, CURLOPT_POSTFIELDS, q->body) != CURLE_OK)
 		return false;
-	return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, q->socket_path) == CURLE_OK &&
+	if (q->socket_path &&
+	    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, q->socket_path) != CURLE_OK)
+		return false;
+	return curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, (long)q->is_connect_only) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_URL, q->url) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&

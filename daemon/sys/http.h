@@ -8,15 +8,16 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-/* One HTTP request over a Unix socket, synchronous, for programs that may block (steps). No proxy, no
- * redirect, no kept connection, no credential from the environment. */
+/* One HTTP request, synchronous, for programs that may block (steps). No proxy, no redirect, no kept connection,
+ * no credential from the environment, and no name is resolved: a thread would have to do that. */
 
 #define HTTP_HEADER_VALUE_MAX 64
 
 struct http_ask {
-	const char *socket_path;
-	const char *method; /* "GET", "POST" */
-	const char *url;    /* its host is only what the Host header says */
+	const char *socket_path; /* NULL: by the URL, whose host is an address or "localhost" */
+	bool is_connect_only;    /* a port that answers is all that is wanted: no request */
+	const char *method;      /* "GET", "POST" */
+	const char *url;
 	const char *body;   /* JSON; NULL: none */
 	const char *header; /* of the answer, wanted in header_value; NULL: none */
 	size_t answer_max_bytes;

@@ -19,7 +19,7 @@ from rig import Case, Failure, UnixConnection, check, wait_for
 
 API = "/v1.41"  # Debian 12's 20.10.24
 IMAGE = "tiny"
-APPLETS = ("sh", "sleep", "httpd", "cat", "kill", "test", "touch", "rm")
+APPLETS = ("sh", "sleep", "mkdir", "httpd", "cat", "kill", "test", "touch", "rm")
 NONE = {"Driver": "none"}
 
 
@@ -103,8 +103,9 @@ class Engine:
     def run(self, name, *argv, start=True, **host_config):
         """A container without a network; returns its id."""
         health = host_config.pop("Healthcheck", None)
-        spec = {"Image": f"{IMAGE}:1", "Cmd": list(argv or ("/bin/sleep", "100000")),
-                "NetworkDisabled": True, "HostConfig": {"NetworkMode": "none", **host_config}}
+        spec = {"Image": f"{IMAGE}:1", "Cmd": list(argv or ("/bin/sleep", "100000")), "StopTimeout": 1,
+                "NetworkDisabled": "NetworkMode" not in host_config,
+                "HostConfig": {"NetworkMode": "none", **host_config}}
         if health:
             spec["Healthcheck"] = health
         made = self.ask("POST", f"/containers/create?name={name}", spec, 201)[1]["Id"]

@@ -11,8 +11,8 @@ from rig import BUILD, check, tool
 class Steps:
     """A host of the test's own: a root with policy and services, and a runtime directory."""
 
-    def __init__(self, root, run, allow, services=(), more="", unit="aiops-step"):
-        self.root, self.run, self.unit = root, run, unit
+    def __init__(self, root, run, allow, services=(), more="", unit="aiops-step", program="bin/aiops-step"):
+        self.root, self.run, self.unit, self.program = root, run, unit, program
         for d in (run / "steps", run / "undo"):
             d.mkdir(parents=True)
         self.write("policy.d/10-test.yaml", "mode: auto\nallow:\n" + "".join(
@@ -36,11 +36,11 @@ class Steps:
         return key
 
     def argv(self, verb, key):
-        return [str(BUILD / "bin/aiops-step"), "--unit", self.unit, "--root", str(self.root),
+        return [str(BUILD / self.program), "--unit", self.unit, "--root", str(self.root),
                 "--runtime-dir", str(self.run), verb, key]
 
     def step(self, verb, key, env=None):
-        out = subprocess.run(self.argv(verb, key), capture_output=True, text=True,
+        out = subprocess.run(self.argv(verb, key), capture_output=True, text=True, cwd=self.run,
                              env={**os.environ, **(env or {})})
         check(out.returncode == 0, f"{verb}: exit {out.returncode}: {out.stderr}")
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "gateway/check.h"
+#include "sys/endpoint.h"
 
 static void goes_to(const char *url, const char *host, int port)
 {
@@ -19,7 +20,7 @@ static void goes_to(const char *url, const char *host, int port)
 	char text[INET6_ADDRSTRLEN] = "";
 	bool is_v6;
 
-	assert_int_equal(check_parse_address(url, &a, NULL), 0);
+	assert_int_equal(endpoint_parse_address(url, &a, NULL), 0);
 	is_v6 = a.ss_family == AF_INET6;
 	assert_non_null(inet_ntop(
 		a.ss_family, is_v6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr,
@@ -32,7 +33,7 @@ static void is_refused(const char *url)
 {
 	struct sockaddr_storage a;
 
-	assert_int_equal(check_parse_address(url, &a, NULL), -EINVAL);
+	assert_int_equal(endpoint_parse_address(url, &a, NULL), -EINVAL);
 }
 
 static void addresses_and_localhost_are_taken(void **state)
