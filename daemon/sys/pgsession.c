@@ -43,32 +43,36 @@ static const char operator_sql[] =
 	" pg_has_role(r.oid, 'pg_monitor', 'USAGE'), pg_has_role(r.oid, 'pg_signal_backend', 'USAGE')"
 	" FROM pg_roles r WHERE r.rolname = current_user";
 
+int pg_connect_database(const struct database *d, enum pg_role role, int credentials_fd,
+			uint64_t deadline_ns, PGconn **ret, struct err *reterr)
+{
+	bool is_owner = role == PG_ROLE_OWNER;
+	struct pg_address a = { .socket_dir = d->socket_dir,
+				.port = d->port,
+				.database = d->name,
+				.role = is_owner ? d->owner : d->operator,
+				.credentials_fd = credentials_fd,
+				.credential = is_owner ? d->owner_credential :
+							 d->operator_credential };
+
+	if (!a.role[0])
+		return err_set(reterr, -EOPNOTSUPP,
+			       "connect to database '%s': services.d names no 'operator' for it",
+			       d->name);
+	return pg_connect(&a, LOCK_WAIT_MS, deadline_ns, ret, reterr);
+}
+
 int pg_connect_service(const struct services *services, const char *service, enum pg_role role,
 		       int credentials_fd, uint64_t deadline_ns, PGconn **ret, struct err *reterr)
 {
 	const struct service *s = services ? services_find(services, service) : NULL;
-	const struct database *d = s ? &s->database : NULL;
-	bool is_owner = role == PG_ROLE_OWNER;
-	struct pg_address a;
 
-	if (!d)
+	if (!s)
 		return err_set(reterr, -ENOENT, "find service '%s': services.d has none", service);
-	if (!d->socket_dir[0])
+	if (!s->database.socket_dir[0])
 		return err_set(reterr, -EOPNOTSUPP, "find database of service '%s': it has none",
 			       service);
-	a = (struct pg_address){ .socket_dir = d->socket_dir,
-				 .port = d->port,
-				 .database = d->name,
-				 .role = is_owner ? d->owner : d->operator,
-				 .credentials_fd = credentials_fd,
-				 .credential = is_owner ? d->owner_credential :
-							  d->operator_credential };
-	if (!a.role[0])
-		return err_set(
-			reterr, -EOPNOTSUPP,
-			"find database of service '%s': services.d names no 'operator' for it",
-			service);
-	return pg_connect(&a, LOCK_WAIT_MS, deadline_ns, ret, reterr);
+	return pg_connect_database(&s->database, role, credentials_fd, deadline_ns, ret, reterr);
 }
 
 /* The three parameters that all statements here have, as texts. */

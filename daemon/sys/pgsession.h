@@ -20,6 +20,10 @@ int pg_connect_service(const struct services *services, const char *service, enu
 		       int credentials_fd, uint64_t deadline_ns, PGconn **ret,
 		       struct err *reterr) _warn_unused_;
 
+/* The same, of a database whose settings are at hand, as from an undo record. */
+int pg_connect_database(const struct database *d, enum pg_role role, int credentials_fd,
+			uint64_t deadline_ns, PGconn **ret, struct err *reterr) _warn_unused_;
+
 /* What it was when it was chosen. */
 struct pg_session {
 	uint32_t pid;
