@@ -2,9 +2,11 @@
 /* links: daemon/step.o */
 /* The step and its real actions on a machine without systemd, which is replaced by files: a unit is
  * $BARE_ROOT/systemd/NAME with lines KEY=VALUE, and every job goes into $BARE_ROOT/systemd/jobs. A unit with
- * "config=PATH" dies of its start or reload when that file below $BARE_ROOT says "broken". */
+ * "config=PATH" dies of its start or reload when that file below $BARE_ROOT says "broken"; a reload of one with
+ * a main_pid sends it SIGHUP. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +17,21 @@
 #include "ops/action.h"
 #include "sys/unitctl.h"
 
-extern const struct action_ops action_disk_free_space, action_net_remove_qdisc,
-	action_net_remove_rule, action_proc_renice, action_proc_signal, action_service_keep_config,
-	action_service_rollback_config;
+extern const struct action_ops action_disk_free_space, action_disk_release_deleted,
+	action_net_remove_qdisc, action_net_remove_rule, action_proc_renice, action_proc_signal,
+	action_service_keep_config, action_service_rollback_config;
 
-const struct action_ops *const action_registry[] = { &action_disk_free_space,
-						     &action_net_remove_qdisc,
-						     &action_net_remove_rule,
-						     &action_proc_renice,
-						     &action_proc_signal,
-						     &action_service_keep_config,
-						     &action_service_rollback_config,
-						     NULL };
+const struct action_ops *const action_registry[] = {
+	&action_disk_free_space,
+	&action_disk_release_deleted,
+	&action_net_remove_qdisc,
+	&action_net_remove_rule,
+	&action_proc_renice,
+	&action_proc_signal,
+	&action_service_keep_config,
+	&action_service_rollback_config,
+	NULL,
+};
 
 static int bus;
 
@@ -66,9 +71,9 @@ static void write_unit(const char *unit, const struct unit_facts *f, const char 
 	str_append(path, sizeof(path), "%s", unit);
 	str_append(text, sizeof(text),
 		   "active=%s\nresult=%s\nmain_pid=%u\ninvocation=%s\ncan_reload=%d\nchanged=%llu\n"
-		   "config=%s\n",
+		   "config=%s\ncontrol_group=%s\n",
 		   f->active_state, f->result, f->main_pid, f->invocation_id, f->can_reload,
-		   (unsigned long long)f->state_change_mono_us, config);
+		   (unsigned long long)f->state_change_mono_us, config, f->control_group);
 	if (fd_write_atomic(fd, path, text, strlen(text), 0644, false, NULL) < 0)
 		abort();
 }
@@ -105,6 +110,7 @@ int unitctl_read(void *b, const char *unit, struct unit_facts *ret, struct err *
 	read_key(text, "active", f.active_state, sizeof(f.active_state));
 	read_key(text, "result", f.result, sizeof(f.result));
 	read_key(text, "invocation", f.invocation_id, sizeof(f.invocation_id));
+	read_key(text, "control_group", f.control_group, sizeof(f.control_group));
 	read_key(text, "can_reload", value, sizeof(value));
 	f.can_reload = str_equal(value, "1");
 	read_key(text, "changed", value, sizeof(value));
@@ -150,6 +156,9 @@ int unitctl_run_job(void *b, const char *method, const char *unit, uint64_t dead
 	if (unitctl_read(NULL, unit, &f, reterr) < 0 || read_unit(unit, text, sizeof(text)) < 0)
 		return err_set(reterr, -ENOENT, "no unit");
 	read_key(text, "config", config, sizeof(config));
+	if (str_equal(method, "ReloadUnit") && f.main_pid > 1)
+		(void)tgkill((pid_t)f.main_pid, (pid_t)f.main_pid,
+			     SIGHUP); /* kill() is not allowed */
 	f.state_change_mono_us = clock_mono_us();
 	(void)str_copy(f.active_state, sizeof(f.active_state),
 		       is_broken(config) ? "failed" : "active");
