@@ -174,7 +174,7 @@ const struct verb_ops verb_do = {
 	.summary = "do an action, with its checks, undo and audit",
 	.help = "Without an action it lists them; a parameter in brackets may be left out.\n\n"
 		"  aiopsctl do unit.restart unit=nginx.service --dry-run\n"
-		"  aiopsctl do unit.set_cpu_quota unit=backup.service quota_pct=20 duration=1h --yes",
+		"  aiopsctl do unit.set_cpu_quota unit=backup.service quota_pct=20 duration=1h",
 	.options = OPT_DRY_RUN | OPT_YES | OPT_WAIT,
 	.run = run,
 };

@@ -14,7 +14,9 @@
 #include "model/runbook.h"
 #include "model/service.h"
 
-#define TEXT_COLUMN 19 /* behind "PASS  kill-switch  " */
+#define DROPIN_PREFIX "90-aiops-"
+#define RUNTIME_UNITS "run/systemd/system"
+#define TEXT_COLUMN   19 /* behind "PASS  kill-switch  " */
 
 enum grade { GRADE_PASS, GRADE_WARN, GRADE_FAIL };
 
@@ -229,11 +231,17 @@ static void check_stop_file(const struct doctor *d, struct finding *f)
 		found(f, GRADE_PASS, NULL, "the kill switch is off");
 }
 
+static DIR *open_list(const struct doctor *d, const char *path)
+{
+	int fd = openat(d->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? NULL : fdopendir(fd);
+}
+
 /* Counts names in a directory that begin with prefix. */
 static unsigned count_names(const struct doctor *d, const char *path, const char *prefix)
 {
-	int fd = openat(d->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_closedir_ DIR *dir = open_list(d, path);
 	unsigned n = 0;
 
 	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
@@ -241,19 +249,56 @@ static unsigned count_names(const struct doctor *d, const char *path, const char
 	return n;
 }
 
+/* A limit of ours, "90-aiops-KEY.conf", that no timer of systemd's will end. */
+static bool is_endless(const struct doctor *d, const char *name)
+{
+	char key[STR_HEX128_MAX] = "", timer[128] = "";
+
+	if (strncmp(name, DROPIN_PREFIX, strlen(DROPIN_PREFIX)) != 0)
+		return false;
+	(void)str_copy(key, sizeof(key), name + strlen(DROPIN_PREFIX));
+	str_append(timer, sizeof(timer), "run/systemd/transient/aiops-expire@%s.timer", key);
+	return str_is_hex128(key) && !path_exists(d, timer);
+}
+
+static unsigned count_endless(const struct doctor *d)
+{
+	_cleanup_closedir_ DIR *units = open_list(d, RUNTIME_UNITS);
+	unsigned n = 0;
+
+	for (struct dirent *u = units ? readdir(units) : NULL; u; u = readdir(units)) {
+		_cleanup_closedir_ DIR *dropins = NULL;
+		char path[512] = RUNTIME_UNITS "/";
+
+		if (!strstr(u->d_name, ".d"))
+			continue;
+		str_append(path, sizeof(path), "%s", u->d_name);
+		dropins = open_list(d, path);
+		for (struct dirent *e = dropins ? readdir(dropins) : NULL; e; e = readdir(dropins))
+			n += is_endless(d, e->d_name);
+	}
+	return n;
+}
+
 static void check_leftovers(const struct doctor *d, struct finding *f)
 {
 	unsigned faults = count_names(d, &PATH_FAULTS_DIR[1], "");
 	unsigned links = count_names(d, "sys/class/net", "aiops-");
+	unsigned endless = count_endless(d);
 
-	if (links > 0 && faults == 0)
+	if (endless > 0)
+		found(f, GRADE_FAIL,
+		      "rm /run/systemd/system/*.d/" DROPIN_PREFIX "*.conf; systemctl daemon-reload",
+		      "%u limit%s of ours that no timer will end before the next boot", endless,
+		      endless == 1 ? "" : "s");
+	else if (links > 0 && faults == 0)
 		found(f, GRADE_FAIL, "ip link del NAME, for each name in: ip link | grep aiops-",
 		      "%u network device%s of a fault that is gone", links, links == 1 ? "" : "s");
 	else if (faults > 0)
 		found(f, GRADE_WARN, "aiopsctl faults recover --all", "%u file%s of faults present",
 		      faults, faults == 1 ? "" : "s");
 	else
-		found(f, GRADE_PASS, NULL, "no fault has left anything behind");
+		found(f, GRADE_PASS, NULL, "no fault and no limit has left anything behind");
 }
 
 /* Ids are stable: scripts may rely on them. */
