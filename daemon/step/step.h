@@ -15,7 +15,7 @@ struct step {
 	const char *key;
 	int root_fd, run_fd; /* "/" and /run/aiops, or a test's */
 	int steps_fd, undo_fd, claim_fd, undo_lock_fd;
-	int credentials_fd; /* -EBADF, -ENOENT: none */
+	int credentials_fd; /* negative: none */
 	struct step_record record;
 	struct undo_record undo; /* once taken or read */
 	bool has_undo;

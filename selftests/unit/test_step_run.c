@@ -29,6 +29,17 @@ static void does_it_once_and_keeps_what_undoes_it(void **state)
 	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
 }
 
+static void works_where_systemd_hides_its_credentials(void **state)
+{
+	struct step_result result;
+
+	stephost_need_root();
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/dev/null", true), 0);
+	result = stephost_run(*state, "test.add", STEP_OP_APPLY);
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	assert_int_equal(result.phase, ATTEMPT_PHASE_DONE);
+}
+
 static void does_nothing_in_a_dry_run(void **state)
 {
 	struct step_result result;
@@ -476,6 +487,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(does_it_once_and_keeps_what_undoes_it),
+		TEST(works_where_systemd_hides_its_credentials),
 		TEST(does_nothing_in_a_dry_run),
 		TEST(says_that_there_is_nothing_to_do),
 		TEST(undoes_what_failed_halfway),
