@@ -489,7 +489,7 @@ install-target: all
 STACK := selftests/target/stack
 targetdatadir = $(prefix)/share/aiops-target
 install-target-stack: all
-	@$(call put,$(targetlibexecdir),$(filter-out %-api %-app,$(TARGETS)) \
+	@$(call put,$(targetlibexecdir),$(filter-out %-api,$(TARGETS)) \
 		$(filter-out %/aiops-target,$(shell find $(STACK) -maxdepth 1 -type f -perm -u+x)),0755)
 	@$(call put,$(prefix)/sbin,$(STACK)/aiops-target,0755)
 	@$(call put,$(unitdir),$(call unit_files,$(STACK)),0644)

@@ -140,7 +140,7 @@ class Application:
         wait_for(lambda: ask(self.fallback_port, "GET", "/healthz")[0] == 200, "the fallback answers")
 
     def start_api(self):
-        self.api = Program([BUILD / "target/aiops-target-app", "--env", self.dir / "etc/.env"])
+        self.api = Program([BUILD / "target/aiops-target-api", "--env", self.dir / "etc/.env"])
         wait_for(lambda: not self.api.is_running() or self.ask("GET", "/healthz")[0] == 200,
                  "the API answers")
         check(self.api.is_running(), f"the API ended: {self.api.lines}")

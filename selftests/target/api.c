@@ -1,234 +1,173 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <curl/curl.h>
 #include <errno.h>
-#include <microhttpd.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/str.h"
+#include "selftests/target/app/app.h"
+#include "selftests/target/app/log.h"
+#include "selftests/target/app/work.h"
+#include "sys/migrate.h"
 
-/* A small service to break and to heal: one thread, real work for each answer. */
+/* A service to break and to heal: lists of items in PostgreSQL, prices by exchange rates from upstream.
+ * Without a configuration it has neither, and is as alive. */
 
-#define PORT_DEFAULT 8080
-/* Work for one answer, as CPU time of an undisturbed run: what starves the service of it is seen in
- * the latency, on a fast machine as on a slow one. Over what a scheduler lends to a sleeper that wakes
- * up (6 ms on two CPUs, source: kernel/sched/fair.c, place_entity() in 6.1). */
-#define WORK_NS          (20 * NS_PER_MS)
-#define WORK_CHUNK_BYTES 4096
-#define TRIAL_CHUNKS     64
-#define TRIALS_MAX       4096
-#define MEASURE_NS       (80 * NS_PER_MS)
-#define DRAIN_MS         1000
-#define CONNECTIONS_MAX  64
-#define IDLE_S           10u
+#define CONNECT_TIMEOUT_MS 2000
+#define WAIT_TIMEOUT_MS    2000
+#define QUERY_TIMEOUT_MS   3000
 
-struct api {
-	struct MHD_Daemon *daemon;
-	uint64_t answers, chunks; /* of work for each answer */
-	bool is_stopping;
-};
+static sd_event *loop;
 
-static uint64_t cpu_ns(void)
+static void on_drained(void *userdata)
 {
-	struct timespec ts = { 0 };
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+	(void)userdata;
+	(void)sd_event_exit(loop, 0);
 }
 
-/* Source: FNV-1a, 64 bits. */
-static uint64_t hash(uint64_t h, const unsigned char *data, size_t size)
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-	for (size_t i = 0; i < size; i++)
-		h = (h ^ data[i]) * UINT64_C(1099511628211);
-	return h;
+	struct app *app = userdata;
+
+	(void)source;
+	(void)info;
+	(void)sd_notify(0, "STOPPING=1");
+	log_event("info", "stopping", "no new connections; the open ones get their answer");
+	server_drain(app->server, on_drained);
+	return 0;
 }
 
-static uint64_t work(uint64_t seed, uint64_t chunks)
+static int watch_signals(struct app *app, struct err *reterr)
 {
-	unsigned char data[WORK_CHUNK_BYTES] = { 0 };
-	uint64_t h = UINT64_C(14695981039346656037) ^ seed;
-
-	for (uint64_t i = 0; i < chunks; i++) {
-		h = hash(h, data, sizeof(data));
-		memcpy(data, &h, sizeof(h));
-	}
-	return h;
-}
-
-/* Over many trials at once: where the TSC is not trusted, as in an emulated guest, this clock goes in
- * steps of 4 ms, and a single trial takes nothing or one step. */
-static uint64_t measure_chunks(void)
-{
-	uint64_t start_ns = cpu_ns(), took_ns = 0, chunks = 0;
-	volatile uint64_t sink;
-
-	for (uint64_t i = 0; took_ns < MEASURE_NS && i < TRIALS_MAX; i++) {
-		sink = work(i, TRIAL_CHUNKS);
-		(void)sink;
-		chunks += TRIAL_CHUNKS;
-		took_ns = cpu_ns() - start_ns;
-	}
-	return took_ns > 0 ? WORK_NS * chunks / took_ns : TRIAL_CHUNKS;
-}
-
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *text)
-{
-	struct MHD_Response *response = MHD_create_response_from_buffer(
-		strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
-	enum MHD_Result r;
-
-	if (!response)
-		return MHD_NO;
-	(void)MHD_add_response_header(response, "Content-Type", "application/json");
-	(void)MHD_add_response_header(response, "Cache-Control", "no-store");
-	r = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
-	return r;
-}
-
-static enum MHD_Result answer_health(struct api *api, struct MHD_Connection *connection)
-{
-	char text[128] = "";
-
-	api->answers++;
-	str_append(text, sizeof(text), "{\"status\":\"ok\",\"answers\":%lu,\"hash\":\"%016lx\"}\n",
-		   (unsigned long)api->answers, (unsigned long)work(api->answers, api->chunks));
-	return answer(connection, MHD_HTTP_OK, text);
-}
-
-static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
-				  const char *url, const char *method, const char *version,
-				  const char *body, size_t *body_size, void **state)
-{
-	struct api *api = userdata;
-
-	(void)version;
-	(void)body;
-	/* Called first with the header alone; the answer is given on the second call. */
-	if (!*state) {
-		*state = api;
-		return MHD_YES;
-	}
-	*body_size = 0;
-	if (!str_equal(method, "GET") && !str_equal(method, "HEAD"))
-		return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-			      "{\"error\":\"only GET\"}\n");
-	if (str_equal(url, "/healthz"))
-		return answer_health(api, connection);
-	if (str_equal(url, "/ready"))
-		return api->is_stopping ? answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-						 "{\"ready\":false}\n") :
-					  answer(connection, MHD_HTTP_OK, "{\"ready\":true}\n");
-	return answer(connection, MHD_HTTP_NOT_FOUND,
-		      "{\"error\":\"there are /healthz and /ready\"}\n");
-}
-
-static int http_fd(struct api *api)
-{
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(api->daemon,
-							       MHD_DAEMON_INFO_EPOLL_FD);
-
-	return info ? info->epoll_fd : -EBADF;
-}
-
-static bool has_connections(struct api *api)
-{
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(api->daemon,
-							       MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-
-	return info && info->num_connections > 0;
-}
-
-/* Milliseconds until libmicrohttpd wants to be run, at most max_ms. */
-static int http_wait_ms(struct api *api, int max_ms)
-{
-	MHD_UNSIGNED_LONG_LONG ms = 0;
-
-	if (MHD_get_timeout(api->daemon, &ms) != MHD_YES || ms > (unsigned)max_ms)
-		return max_ms;
-	return (int)ms;
-}
-
-static void serve(struct api *api, int signal_fd)
-{
-	struct pollfd fds[] = { { .fd = http_fd(api), .events = POLLIN },
-				{ .fd = signal_fd, .events = POLLIN } };
-
-	while (!(fds[1].revents & POLLIN)) {
-		(void)poll(fds, ELEMENTSOF(fds), http_wait_ms(api, 1000));
-		(void)MHD_run(api->daemon);
-	}
-}
-
-/* No new connections; those that are open get their answer. */
-static void drain(struct api *api)
-{
-	uint64_t end_ns = clock_boot_ns() + DRAIN_MS * NS_PER_MS;
-	struct pollfd fd = { .fd = http_fd(api), .events = POLLIN };
-	int listen_fd;
-
-	api->is_stopping = true;
-	listen_fd = MHD_quiesce_daemon(api->daemon);
-	if (listen_fd >= 0)
-		(void)close(listen_fd);
-	while (has_connections(api) && clock_boot_ns() < end_ns) {
-		(void)poll(&fd, 1, http_wait_ms(api, 50));
-		(void)MHD_run(api->daemon);
-	}
-}
-
-static int open_signals(void)
-{
+	static const int signals[] = { SIGTERM, SIGINT };
 	sigset_t set;
 
 	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
+	for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+		(void)sigaddset(&set, signals[i]);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+		int r = sd_event_add_signal(loop, NULL, signals[i], on_signal, app);
+
+		if (r < 0)
+			return err_set(reterr, r, "watch signals: %s", strerror(-r));
+	}
+	return 0;
 }
 
-static struct MHD_Daemon *start(struct api *api, uint16_t port)
+static int open_database(struct app *app, struct err *reterr)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ITC, port, NULL, NULL, on_request, api,
-				MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-				MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
-				MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+	struct pool_config config = { .host = app->env.db_host,
+				      .name = app->env.db_name,
+				      .user = app->env.db_user,
+				      .password = app->env.db_password,
+				      .port = (uint16_t)app->env.db_port,
+				      .connections_max = app->env.db_pool_max,
+				      .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+				      .wait_timeout_ms = WAIT_TIMEOUT_MS,
+				      .query_timeout_ms = QUERY_TIMEOUT_MS };
+	_cleanup_(migrations_done) struct migrations m = { 0 };
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	if (!app->env.db_host[0])
+		return 0;
+	fd = fd_open_dir(AT_FDCWD, app->env.migrations_dir, reterr);
+	r = fd < 0 ? fd : migrations_load(fd, &m, reterr);
+	if (r < 0)
+		return err_wrap(reterr, r, "open directory '%s'", app->env.migrations_dir);
+	app->migrations_expected = m.n;
+	return pool_new(loop, &config, &app->pool, reterr);
+}
+
+static int open_rates(struct app *app, struct err *reterr)
+{
+	struct rates_config config = { .url = app->env.rates_url, .cache = &app->cache };
+
+	if (app->env.cache_dir[0])
+		app->cache.path = app->env.cache_dir;
+	return app->env.rates_url[0] ? rates_new(loop, &config, &app->rates, reterr) : 0;
+}
+
+static int start(struct app *app, struct err *reterr)
+{
+	struct server_config config = { .bind_address = app->env.bind_address,
+					.port = (uint16_t)app->env.port,
+					.routes = app_routes,
+					.userdata = app };
+	int r = watch_signals(app, reterr);
+
+	if (r == 0)
+		r = open_database(app, reterr);
+	if (r == 0)
+		r = open_rates(app, reterr);
+	return r < 0 ? r : server_new(loop, &config, &app->server, reterr);
+}
+
+static void tell_started(const struct app *app)
+{
+	char text[160] = "";
+
+	str_append(text, sizeof(text), "Answering on port %u, database %s, rates %s",
+		   server_port(app->server), app->pool ? "configured" : "off",
+		   app->rates ? "configured" : "off");
+	log_event("info", "started", text);
+	(void)sd_notifyf(0, "READY=1\nSTATUS=%s", text);
+}
+
+/* "PORT", "--env FILE", or nothing. */
+static int read_arguments(int argc, char **argv, struct env *env, struct err *reterr)
+{
+	uint64_t port = 0;
+
+	env_init(env);
+	if (argc == 1)
+		return 0;
+	if (argc == 3 && str_equal(argv[1], "--env"))
+		return env_load(argv[2], env, reterr);
+	if (argc != 2 || str_parse_u64(argv[1], &port) < 0 || port > UINT16_MAX)
+		return err_set(reterr, -EINVAL, "usage: aiops-target-api [PORT | --env FILE]");
+	env->port = (uint32_t)port;
+	return 0;
+}
+
+static void stop(struct app *app)
+{
+	app->pool = pool_free(app->pool);
+	app->rates = rates_free(app->rates);
+	app->server = server_free(app->server);
+	explicit_bzero(app->env.db_password, sizeof(app->env.db_password));
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t port = PORT_DEFAULT;
-	struct api api = { .chunks = measure_chunks() };
-	_cleanup_close_ int signal_fd = open_signals();
+	static struct app app;
+	struct err err = { 0 };
+	int r = read_arguments(argc, argv, &app.env, &err);
 
-	if (argc > 2 ||
-	    (argc == 2 && (str_parse_u64(argv[1], &port) < 0 || port < 1 || port > UINT16_MAX))) {
-		(void)fputs("aiops-target-api [PORT]: expected 1 to 65535\n", stderr);
-		return 2;
+	app.work_chunks = work_measure_chunks();
+	if (r == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		r = err_set(&err, -ENOMEM, "start libcurl: Out of memory");
+	if (r == 0)
+		r = sd_event_default(&loop);
+	if (r >= 0)
+		r = start(&app, &err);
+	if (r < 0) {
+		err.code = r;
+		log_event("error", "not-started", err_text(&err));
+		(void)sd_notifyf(0, "STATUS=%s", err_text(&err));
+	} else {
+		tell_started(&app);
+		r = sd_event_loop(loop);
+		log_event("info", "stopped", "all is answered");
 	}
-	if (signal_fd >= 0)
-		api.daemon = start(&api, (uint16_t)port);
-	if (!api.daemon) {
-		(void)fprintf(stderr, "aiops-target-api: listen on port %u: %s\n", (unsigned)port,
-			      strerror(errno));
-		return EXIT_FAILURE;
-	}
-	(void)sd_notifyf(0, "READY=1\nSTATUS=Answering on port %u", (unsigned)port);
-	serve(&api, signal_fd);
-	(void)sd_notify(0, "STOPPING=1");
-	drain(&api);
-	MHD_stop_daemon(api.daemon);
-	return EXIT_SUCCESS;
+	stop(&app);
+	loop = sd_event_unref(loop);
+	curl_global_cleanup();
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
