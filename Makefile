@@ -248,7 +248,7 @@ FUZZERS_WANTED := $(if $(CASE),$(CASE:%=$(BUILD)/fuzzers/fuzz_%),$(FUZZERS))
 fuzz-run: $(FUZZERS_WANTED)
 	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' selftests/fuzz/run $(FUZZERS_WANTED)
 
-vmtest: deb $(BUILD)/integration/framepeer $(BUILD)/integration/hostileframes	## All cases in a real Debian guest; CASE=name runs one
+vmtest: deb $(BUILD)/integration/framepeer $(BUILD)/integration/steprecord $(BUILD)/integration/hostileframes	## All cases in a real Debian guest; CASE=name runs one
 	@selftests/vm/run $(CASE)
 
 demo:	## Break a real machine and watch it heal (root)

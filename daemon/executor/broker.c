@@ -243,7 +243,7 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 		return e;
 	if (w->dry_run && is_tried_too_often(b, w->uid)) {
 		b->dry_runs_dropped++;
-		(void)err_set(reterr, -EAGAIN,
+		(void)err_set(reterr, -EDQUOT,
 			      "try action '%s': more than %d dry runs of uid %u "
 			      "within a minute",
 			      w->info->name, BROKER_DRY_RUNS_PER_MINUTE, w->uid);
