@@ -271,7 +271,7 @@ static int post_resume(void *userdata, const struct http_request *rq, struct htt
 #define STATUS                                                                               \
 	"process, version, mode, paused!, stop_file!, bus_connected!, recorder_connected!, " \
 	"attempts_active_count#, approvals_pending_count#, policy{}, budget{}, audit{}, "    \
-	"proposals_dropped_count#, dry_runs_dropped_count#"
+	"proposals_dropped_count#, requests_dropped_count#"
 #define WISH "params{}?, reason?"
 
 static int get_openapi(void *userdata, const struct http_request *rq, struct http_answer *ret,

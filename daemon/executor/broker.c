@@ -219,34 +219,21 @@ struct entry *broker_propose(struct broker *b, const struct proposal *p, struct 
 	return act_on(b, e);
 }
 
-static bool is_tried_too_often(const struct broker *b, uint32_t uid)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < b->attempts.n; i++) {
-		const struct entry *e = b->attempts.v[i];
-
-		n += e->op == STEP_OP_DRY_RUN && e->requester_uid == uid &&
-		     e->created_ns + BROKER_RATE_WINDOW_NS > b->now_ns;
-	}
-	return n >= BROKER_DRY_RUNS_PER_MINUTE;
-}
-
 struct entry *broker_do(struct broker *b, const struct wish *w, struct err *reterr)
 {
 	struct guard_view view = view_of(b);
 	struct guard_request rq = { .info = w->info, .autonomy = AUTONOMY_APPROVE };
 	struct entry *e = attempts_find(&b->attempts, w->key);
+	uint32_t uid = w->is_remote ? UINT32_MAX : w->uid;
 	struct entity on = { 0 };
 
 	if (e)
 		return e;
-	if (w->dry_run && is_tried_too_often(b, w->uid)) {
-		b->dry_runs_dropped++;
+	if (!uid_rates_take(&b->wishes, uid, BROKER_RATE_WINDOW_NS, BROKER_WISHES_PER_MINUTE,
+			    b->now_ns)) {
 		(void)err_set(reterr, -EDQUOT,
-			      "try action '%s': more than %d dry runs of uid %u "
-			      "within a minute",
-			      w->info->name, BROKER_DRY_RUNS_PER_MINUTE, w->uid);
+			      "take action '%s': more than %d were asked for within a minute",
+			      w->info->name, BROKER_WISHES_PER_MINUTE);
 		return NULL;
 	}
 	if (action_entity(w->info->target, &w->params, b->services, &on, reterr) < 0)
@@ -255,7 +242,7 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 	if (!e)
 		return NULL;
 	e->by_person = true;
-	e->requester_uid = w->is_remote ? UINT32_MAX : w->uid;
+	e->requester_uid = uid;
 	e->op = w->dry_run ? STEP_OP_DRY_RUN : STEP_OP_APPLY;
 	e->attempt.dry_run = w->dry_run;
 	(void)str_copy(e->attempt.actor, sizeof(e->attempt.actor), w->actor);

@@ -33,9 +33,10 @@
 /* An agent that asks again each 8 s for each of 8 incidents comes to 60. Over it nothing is looked at: two
  * audit entries each would fill their queue, and a full queue denies everything. */
 #define BROKER_PROPOSALS_PER_MINUTE 120
-/* A person tries a few before one that counts; each is a process of root's. */
-#define BROKER_DRY_RUNS_PER_MINUTE 20 /* of one uid */
-#define BROKER_RATE_WINDOW_NS      (60 * NS_PER_S)
+/* Of one person: a few are tried before one that counts, and each is a process of root's; each that is refused
+ * is an entry of the audit trail, whose length is bounded. */
+#define BROKER_WISHES_PER_MINUTE 30
+#define BROKER_RATE_WINDOW_NS    (60 * NS_PER_S)
 
 struct broker_state {
 	struct sealed_head head;
@@ -83,7 +84,7 @@ struct broker {
 	struct budget budget;
 	struct broker_state state;
 	struct rate proposals;
-	uint64_t dry_runs_dropped;
+	struct uid_rates wishes;
 	uint64_t now_ns, wall_us; /* of the present input */
 };
 

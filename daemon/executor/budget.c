@@ -198,3 +198,29 @@ void budget_carry_over(struct budget *b, const char *boot_id, uint64_t now_ns, u
 		b->v[i].t_ns += shift_ns;
 	(void)str_copy(b->boot_id, sizeof(b->boot_id), boot_id);
 }
+
+/* His, or that of the one who came first of all. */
+static struct rate *find_rate(struct uid_rates *r, uint32_t uid)
+{
+	uint32_t i, oldest = 0;
+
+	for (i = 0; i < r->n; i++) {
+		if (r->v[i].uid == uid)
+			return &r->v[i].rate;
+		if (r->v[i].rate.start_ns < r->v[oldest].rate.start_ns)
+			oldest = i;
+	}
+	i = r->n < RATE_UIDS_MAX ? r->n++ : oldest;
+	r->v[i].uid = uid;
+	r->v[i].rate = (struct rate){ 0 };
+	return &r->v[i].rate;
+}
+
+bool uid_rates_take(struct uid_rates *r, uint32_t uid, uint64_t window_ns, uint32_t max,
+		    uint64_t now_ns)
+{
+	bool taken = rate_take(find_rate(r, uid), window_ns, max, now_ns);
+
+	r->dropped += !taken;
+	return taken;
+}

@@ -60,6 +60,19 @@ struct rate {
 	uint64_t dropped;
 };
 
+/* The same for each of those who asked last. */
+#define RATE_UIDS_MAX 16
+struct uid_rates {
+	uint32_t n;
+	struct {
+		uint32_t uid;
+		struct rate rate;
+	} v[RATE_UIDS_MAX];
+	uint64_t dropped; /* of all */
+};
+bool uid_rates_take(struct uid_rates *r, uint32_t uid, uint64_t window_ns, uint32_t max,
+		    uint64_t now_ns);
+
 /* Takes one of max within window_ns. Returns false if there is none left, and counts that. */
 bool rate_take(struct rate *r, uint64_t window_ns, uint32_t max, uint64_t now_ns);
 

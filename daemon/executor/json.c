@@ -297,7 +297,7 @@ int executor_json_status(const struct executor *x, struct json_object **ret)
 	if (r == 0)
 		r = json_add_u64(o, "proposals_dropped_count", b->proposals.dropped);
 	if (r == 0)
-		r = json_add_u64(o, "dry_runs_dropped_count", b->dry_runs_dropped);
+		r = json_add_u64(o, "requests_dropped_count", b->wishes.dropped);
 	if (r == 0)
 		r = add_audit(o, x);
 	if (r == 0)

@@ -34,7 +34,9 @@ int audit_append(struct audit *a, const struct audit_entry *entry,
 struct audit_bounds {
 	uint64_t bytes, age_us;
 };
-#define AUDIT_KEEP_BYTES (64 * 1024 * 1024) /* some 80,000 entries */
+/* Some 300,000 entries. What is refused is an entry, too: at the executor's bounds on what it is asked for, an
+ * agent in foreign hands needs most of a day to push out what it did before. */
+#define AUDIT_KEEP_BYTES (256 * 1024 * 1024)
 #define AUDIT_KEEP_DAYS  365
 /* The newest are kept whatever their age: an entry that comes again is known by them. */
 #define AUDIT_KEEP_SEGMENTS 2

@@ -145,7 +145,7 @@ static void takes_so_many_proposals_a_minute_and_counts_the_rest(void **state)
 	world_end(&w);
 }
 
-static void bounds_the_dry_runs_of_each_person(void **state)
+static void bounds_what_each_person_asks_for(void **state)
 {
 	struct world w;
 	struct wish other = { .key = "ffffffffffffffffffffffffffffffff",
@@ -156,21 +156,39 @@ static void bounds_the_dry_runs_of_each_person(void **state)
 
 	(void)state;
 	world_begin(&w, 1);
-	for (unsigned i = 0; i < BROKER_DRY_RUNS_PER_MINUTE; i++) {
-		const struct entry *e = world_do(&w, "unit.start", "a.service", true, true);
+	for (unsigned i = 0; i < BROKER_WISHES_PER_MINUTE; i++) {
+		bool dry_run = i % 2 == 0;
+		const struct entry *e = world_do(
+			&w, "unit.start", dry_run ? "a.service" : "ssh.service", true, dry_run);
 
 		assert_non_null(e);
 		other.params = e->attempt.params;
-		world_finish(&w, e->attempt.key, ATTEMPT_PHASE_DONE);
+		if (dry_run)
+			world_finish(&w, e->attempt.key, ATTEMPT_PHASE_DONE);
 	}
 	assert_null(world_do(&w, "unit.start", "a.service", true, true));
-	assert_int_equal(w.broker.dry_runs_dropped, 1);
-	/* What counts is not tried, and another person is another. */
-	assert_non_null(world_do(&w, "unit.start", "a.service", true, false));
+	assert_null(world_do(&w, "unit.start", "a.service", true, false));
+	assert_int_equal(w.broker.wishes.dropped, 2);
+	/* Another person is another. */
 	assert_non_null(broker_do(&w.broker, &other, NULL));
 	world_wait(&w, BROKER_RATE_WINDOW_NS);
 	assert_non_null(world_do(&w, "unit.start", "b.service", true, true));
 	world_end(&w);
+}
+
+static void forgets_the_rate_of_who_came_first_only(void **state)
+{
+	struct uid_rates r = { 0 };
+
+	(void)state;
+	for (uint32_t uid = 0; uid < RATE_UIDS_MAX; uid++)
+		assert_true(uid_rates_take(&r, uid, 1000, 1, 5000 + uid));
+	for (uint32_t uid = 0; uid < RATE_UIDS_MAX; uid++)
+		assert_false(uid_rates_take(&r, uid, 1000, 1, 5100));
+	assert_true(uid_rates_take(&r, 99, 1000, 1, 5100));
+	assert_false(uid_rates_take(&r, 1, 1000, 1, 5100));
+	assert_true(uid_rates_take(&r, 0, 1000, 1, 5100));
+	assert_int_equal(r.dropped, RATE_UIDS_MAX + 1);
 }
 
 int main(void)
@@ -179,7 +197,8 @@ int main(void)
 		cmocka_unit_test(passes_the_guard_again_after_a_restart),
 		cmocka_unit_test(does_not_blame_the_bus_for_its_own_restart),
 		cmocka_unit_test(takes_so_many_proposals_a_minute_and_counts_the_rest),
-		cmocka_unit_test(bounds_the_dry_runs_of_each_person),
+		cmocka_unit_test(bounds_what_each_person_asks_for),
+		cmocka_unit_test(forgets_the_rate_of_who_came_first_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
