@@ -169,11 +169,6 @@ int unitctl_run_job(void *b, const char *method, const char *unit, uint64_t dead
 				   0;
 }
 
-int unitctl_stop_ours(void *b, const char *unit, uint64_t deadline_ns, struct err *reterr)
-{
-	return unitctl_run_job(b, "StopUnit", unit, deadline_ns, reterr);
-}
-
 int unitctl_wait_idle(void *b, const char *unit, uint64_t deadline_ns, struct err *reterr)
 {
 	(void)b;
