@@ -14,6 +14,7 @@ GROWING = {
 # Properties of units that tell of the run, not of the configuration.
 UNIT_PROPERTIES = [
     (r".*Timestamp(Monotonic|USec)?|.*USec(Monotonic|Realtime)", "when something happened"),
+    (r"Timers(Monotonic|Calendar)", "when it elapses next; what it was given is in its file"),
     (r"(Main|Control|ExecMain)PID|ExecMain.*|InvocationID|ControlGroupId|UID|GID", "which process"),
     (r"NRestarts|Result|.*Result|StatusText|StatusErrno|NFileDescriptorStore|NAccepted|NRefused|"
      r"NConnections|Job|CleanResult", "what happened to it"),
