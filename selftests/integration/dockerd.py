@@ -27,6 +27,10 @@ def layer():
     """A root file system of one static program."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, mode in ((".", 0o755), ("bin", 0o755), ("www", 0o777)):
+            directory = tarfile.TarInfo(name)
+            directory.type, directory.mode = tarfile.DIRTYPE, mode
+            tar.addfile(directory)
         tar.add(shutil.which("busybox"), "bin/busybox")
         for name in APPLETS:
             link = tarfile.TarInfo(f"bin/{name}")
@@ -102,8 +106,9 @@ class Engine:
 
     def run(self, name, *argv, start=True, **host_config):
         """A container without a network; returns its id."""
-        health = host_config.pop("Healthcheck", None)
+        health, user = host_config.pop("Healthcheck", None), host_config.pop("User", "")
         spec = {"Image": f"{IMAGE}:1", "Cmd": list(argv or ("/bin/sleep", "100000")), "StopTimeout": 1,
+                "User": user,
                 "NetworkDisabled": "NetworkMode" not in host_config,
                 "HostConfig": {"NetworkMode": "none", **host_config}}
         if health:
