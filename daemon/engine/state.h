@@ -12,7 +12,7 @@
  * engine_new(): a host that thrashes must not find us allocating. */
 
 #define ENGINE_SIGNALS_MAX \
-	2048 /* (signal, entity): 64 services x (19 + 4 endpoints x 2) and the host */
+	2048 /* (signal, entity): 64 services x (20 + 4 endpoints x 2) and the host */
 #define ENGINE_WINDOWS_MAX  1024 /* (alert, entity) */
 #define ENGINE_FIRING_MAX   256
 #define ENGINE_CLOSED_MAX   16 /* closed incidents still listed */

@@ -65,10 +65,9 @@ static const struct argument_rule argument_rules[] = {
 static const struct argument_rule socket_rule = { "socket", 0, AF_UNIX };
 
 static const struct argument_rule bpf_rules[] = {
-	{ "bpf", 0, BPF_MAP_LOOKUP_ELEM },
-	{ "bpf", 0, BPF_MAP_UPDATE_ELEM },
-	{ "bpf", 0, BPF_MAP_DELETE_ELEM },
-	{ "bpf", 0, BPF_MAP_LOOKUP_BATCH },
+	{ "bpf", 0, BPF_MAP_LOOKUP_ELEM }, { "bpf", 0, BPF_MAP_UPDATE_ELEM },
+	{ "bpf", 0, BPF_MAP_DELETE_ELEM }, { "bpf", 0, BPF_MAP_LOOKUP_BATCH },
+	{ "bpf", 0, BPF_ITER_CREATE }, /* reads through a program that is loaded */
 };
 
 static void releasep(scmp_filter_ctx *filter)

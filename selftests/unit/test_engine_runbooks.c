@@ -34,7 +34,7 @@ static void every_runbook_has_a_match_a_rejection_and_a_fault(void **state)
 {
 	const struct brain *b = *state;
 
-	assert_int_equal(b->runbooks.n, 5);
+	assert_int_equal(b->runbooks.n, 6);
 	for (uint32_t i = 0; i < b->runbooks.n; i++) {
 		const struct runbook *r = &b->runbooks.v[i];
 		unsigned matched = 0, rejected = 0, faults = 0;
