@@ -232,8 +232,12 @@ static int copy_body(const char *file_name, const char *body, size_t length, str
 	if (!str_is_clean_text(body, length))
 		return err_set(reterr, -EBADMSG,
 			       "%s:1:1: not UTF-8, or a control character, in the text", file_name);
-	r->body = strndup(body, length);
-	return r->body ? 0 : err_set(reterr, -ENOMEM, "parse runbook: %s", strerror(ENOMEM));
+	r->body = malloc(length + 1); /* no NUL ends it: not for strndup(3) */
+	if (!r->body)
+		return err_set(reterr, -ENOMEM, "parse runbook: %s", strerror(ENOMEM));
+	memcpy(r->body, body, length);
+	r->body[length] = '\0';
+	return 0;
 }
 
 int runbook_parse(const char *file_name, const char *text, size_t length, struct runbook *ret,
