@@ -107,7 +107,10 @@ static void runbooks_and_alerts_are_valid(void **state)
 static void services_of_the_target_are_valid(void **state)
 {
 	(void)state;
-	(void)each("selftests/target/services.d/*.yaml", parse_service);
+	assert_int_equal(each("selftests/target/services.d/*.yaml", parse_service), 1);
+	assert_int_equal(each("selftests/target/stack/units/services.d/*.yaml", parse_service), 5);
+	assert_int_equal(each("selftests/target/stack/containers/services.d/*.yaml", parse_service),
+			 5);
 }
 
 static void assert_decision(const struct services *s, const char *action, const char *unit,
