@@ -149,6 +149,7 @@ const struct probe_ops probe_accept_queue = {
 	.source = "bpf/listeners.bpf.c; kernel include/net/sock.h, sk_ack_backlog",
 	.signals = signals,
 	.optional = true,
+	.privileged = true,
 	.supported = supported,
 	.start = start,
 	.tick = tick,
