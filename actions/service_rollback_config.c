@@ -4,11 +4,14 @@
 
 #include "base/clock.h"
 #include "ops/action.h"
+#include "sys/endpoint.h"
 #include "sys/goodstore.h"
+#include "sys/servicectl.h"
 #include "sys/unitctl.h"
 
-#define TIMEOUT_MS 190000 /* of a restart */
-#define SETTLE_MS  1000   /* a program that dies of its configuration does so soon */
+#define TIMEOUT_MS    250000 /* of a restart, and until it is healthy */
+#define SETTLE_MS     1000   /* a program that dies of its configuration does so soon */
+#define HEALTH_MAX_NS (30 * NS_PER_S)
 
 static const struct param_spec params[] = {
 	{ .name = "service",
@@ -25,11 +28,28 @@ struct file {
 
 /* Enough for a revert when services.d has changed meanwhile. */
 struct undo {
-	char service[SERVICE_NAME_MAX], unit[ENTITY_NAME_MAX];
-	uint32_t n, was_active; /* the latter a boolean */
+	struct service_seen seen;
+	uint64_t n;
 	struct file v[SERVICE_PATHS_MAX];
 };
 _Static_assert(sizeof(struct undo) <= ACTION_UNDO_MAX, "the undo record holds the files");
+
+static struct service_reach reach_of(const struct action_context *c)
+{
+	return (struct service_reach){ .bus = c->bus,
+				       .root_fd = c->root_fd,
+				       .deadline_ns = c->deadline_ns };
+}
+
+static const struct service *service_of(const struct action_context *c, struct err *reterr)
+{
+	const char *name = params_text(c->params, "service");
+	const struct service *s = c->services ? services_find(c->services, name) : NULL;
+
+	if (!s || s->tracked_files.n == 0)
+		(void)err_set(reterr, -ENOENT, "roll back '%s': it has no tracked_files", name);
+	return s && s->tracked_files.n > 0 ? s : NULL;
+}
 
 /* Returns 1: differs, and is in *ret; 0; -errno. */
 static int compare(const struct action_context *c, const struct service *s, const char *path,
@@ -51,18 +71,12 @@ static int compare(const struct action_context *c, const struct service *s, cons
 	return 1;
 }
 
-static int find_changed(const struct action_context *c, struct undo *ret, struct err *reterr)
+static int find_changed(const struct action_context *c, const struct service *s, struct undo *ret,
+			struct err *reterr)
 {
-	const struct service *s = services_find(c->services, params_text(c->params, "service"));
 	struct undo u = { 0 };
 	int r = 0;
 
-	if (!s || s->tracked_files.n == 0 || !s->unit[0])
-		return err_set(reterr, -ENOENT,
-			       "roll back '%s': it has no tracked_files or no unit",
-			       params_text(c->params, "service"));
-	(void)str_copy(u.service, sizeof(u.service), s->name);
-	(void)str_copy(u.unit, sizeof(u.unit), s->unit);
 	for (uint32_t i = 0; r >= 0 && i < s->tracked_files.n; i++) {
 		r = compare(c, s, s->tracked_files.v[i], &u.v[u.n], reterr);
 		u.n += r > 0;
@@ -75,65 +89,77 @@ static int find_changed(const struct action_context *c, struct undo *ret, struct
 
 static int check(const struct action_context *c, struct err *reterr)
 {
-	struct unit_facts f;
+	const struct service_reach reach = reach_of(c);
+	const struct service *s = service_of(c, reterr);
 	struct undo u;
-	int r = find_changed(c, &u, reterr);
+	int r = s ? find_changed(c, s, &u, reterr) : -ENOENT;
 
 	if (r == 0 && u.n == 0) {
-		str_append(c->text, c->text_size, "'%s' has its last good files", u.service);
+		str_append(c->text, c->text_size, "'%s' has its last good files", s->name);
 		return 1;
 	}
-	if (r == 0)
-		r = unitctl_check(c->bus, u.unit, &f, reterr);
-	return r < 0 ? r : unit_facts_check_settled(&f, u.unit, reterr);
+	return r < 0 ? r : servicectl_check(&reach, s, c->by_person, reterr);
 }
 
 static int snapshot(const struct action_context *c, void *undo, struct err *reterr)
 {
-	struct unit_facts f;
+	const struct service_reach reach = reach_of(c);
+	const struct service *s = service_of(c, reterr);
 	struct undo u;
-	int r = find_changed(c, &u, reterr);
+	int r = s ? find_changed(c, s, &u, reterr) : -ENOENT;
 
 	if (r == 0)
-		r = unitctl_read(c->bus, u.unit, &f, reterr);
+		r = servicectl_read(&reach, s, &u.seen, reterr);
 	if (r < 0)
 		return r;
-	u.was_active = unit_facts_is_active(&f);
+	u.seen.good_endpoints = endpoint_ask_all(s);
 	memcpy(undo, &u, sizeof(u));
 	return sizeof(u);
 }
 
 /* Where the file that is replaced is put aside. */
-static const char *format_saved(const struct action_context *c, uint32_t i,
+static const char *format_saved(const struct action_context *c, uint64_t i,
 				char buf[static GOODSTORE_NAME_MAX])
 {
 	buf[0] = '\0';
-	str_append(buf, GOODSTORE_NAME_MAX, "%s-%u", c->key, i);
+	str_append(buf, GOODSTORE_NAME_MAX, "%s-%u", c->key, (unsigned)i);
 	return buf;
 }
 
-/* A service that can reads its files again; another is restarted, and one that is dead is started, unless
- * somebody stopped it. */
-static int tell_service(const struct action_context *c, const char *unit, struct err *reterr)
+/* A unit that can reads its files again; another, a dead one and a container are restarted. */
+static int tell_service(const struct action_context *c, const struct service_seen *seen,
+			struct err *reterr)
 {
+	const struct service_reach reach = reach_of(c);
 	struct unit_facts f = { 0 };
-	int r = unitctl_read(c->bus, unit, &f, reterr);
-	const char *method = f.can_reload && unit_facts_is_active(&f) ? "ReloadUnit" :
-									"RestartUnit";
+	int r = seen->entity.kind == ENTITY_KIND_UNIT ?
+			unitctl_read(c->bus, seen->entity.name, &f, reterr) :
+			0;
 
-	if (r < 0 || unit_facts_is_at_rest(&f))
+	if (r < 0)
 		return r;
-	return unitctl_run_job(c->bus, method, unit, c->deadline_ns, reterr);
+	if (f.can_reload && unit_facts_is_active(&f))
+		return unitctl_run_job(c->bus, "ReloadUnit", seen->entity.name, c->deadline_ns,
+				       reterr);
+	return servicectl_do(&reach, SERVICE_VERB_RESTART, seen, reterr);
 }
 
-static int say_changes(const struct action_context *c, struct err *reterr)
+/* What somebody stopped is given its files and left where it is. */
+static bool is_stopped_by_hand(const struct action_context *c, const struct service *s)
+{
+	const struct service_reach reach = reach_of(c);
+
+	return servicectl_check(&reach, s, false, NULL) == -EPERM;
+}
+
+static int say_changes(const struct action_context *c, const struct service *s, struct err *reterr)
 {
 	char lines[256];
 	struct undo u;
-	int r = find_changed(c, &u, reterr);
+	int r = find_changed(c, s, &u, reterr);
 
-	for (uint32_t i = 0; r == 0 && i < u.n; i++) {
-		r = goodstore_describe(c->root_fd, u.service, u.v[i].path, u.v[i].copy, lines,
+	for (uint64_t i = 0; r == 0 && i < u.n; i++) {
+		r = goodstore_describe(c->root_fd, s->name, u.v[i].path, u.v[i].copy, lines,
 				       sizeof(lines), reterr);
 		if (r == 0)
 			str_append(c->text, c->text_size, "%s '%s': %s",
@@ -144,47 +170,67 @@ static int say_changes(const struct action_context *c, struct err *reterr)
 
 static int apply(const struct action_context *c, struct err *reterr)
 {
+	const struct service *s = service_of(c, reterr);
 	char saved[GOODSTORE_NAME_MAX];
 	struct undo u;
-	int r = 0;
+	int r = s ? 0 : -ENOENT;
 
-	if (c->dry_run)
-		return say_changes(c, reterr);
+	if (r < 0 || c->dry_run)
+		return r < 0 ? r : say_changes(c, s, reterr);
 	memcpy(&u, c->undo, sizeof(u));
-	for (uint32_t i = 0; r == 0 && i < u.n; i++)
-		r = goodstore_replace(c->root_fd, u.service, u.v[i].path, u.v[i].copy,
+	for (uint64_t i = 0; r == 0 && i < u.n; i++)
+		r = goodstore_replace(c->root_fd, s->name, u.v[i].path, u.v[i].copy,
 				      format_saved(c, i, saved), reterr);
+	if (r < 0)
+		return r;
+	str_append(c->text, c->text_size, "put back %u file%s of '%s'", (unsigned)u.n,
+		   str_plural(u.n), s->name);
+	if (is_stopped_by_hand(c, s)) {
+		str_append(c->text, c->text_size, ", which stays stopped");
+		return 0;
+	}
+	r = tell_service(c, &u.seen, reterr);
 	if (r == 0)
-		r = tell_service(c, u.unit, reterr);
-	if (r == 0)
-		str_append(c->text, c->text_size, "put back %u file%s of '%s' and told '%s'", u.n,
-			   str_plural(u.n), u.service, u.unit);
+		str_append(c->text, c->text_size, " and told '%s'", u.seen.entity.name);
 	return r;
 }
 
-static int verify(const struct action_context *c, struct err *reterr)
+static int verify_files(const struct action_context *c, const struct undo *u, struct err *reterr)
 {
 	char sha256[SHA256_HEX_MAX];
-	struct unit_facts f;
-	struct undo u;
 	int64_t changed_wall_s;
 	int r = 0;
 
-	memcpy(&u, c->undo, sizeof(u));
-	for (uint32_t i = 0; r == 0 && i < u.n; i++) {
-		r = goodstore_look(c->root_fd, u.v[i].path, sha256, &changed_wall_s, reterr);
-		if (r == 0 && !str_equal(sha256, u.v[i].good_sha256))
+	for (uint64_t i = 0; r == 0 && i < u->n; i++) {
+		r = goodstore_look(c->root_fd, u->v[i].path, sha256, &changed_wall_s, reterr);
+		if (r == 0 && !str_equal(sha256, u->v[i].good_sha256))
 			r = err_set(reterr, -EIO, "verify file '%s': it is not the good one",
-				    u.v[i].path);
+				    u->v[i].path);
 	}
-	if (r == 0)
-		r = unitctl_wait_idle(c->bus, u.unit, c->deadline_ns, reterr);
-	if (r == 0)
-		r = unitctl_read(c->bus, u.unit, &f, reterr);
-	if (r == 0 && !unit_facts_is_active(&f) && !unit_facts_is_at_rest(&f))
-		r = err_set(reterr, -EIO, "verify '%s' with its good files: it is %s (%s)", u.unit,
-			    f.active_state, f.result[0] ? f.result : f.sub_state);
 	return r;
+}
+
+/* Up, its first endpoint good, and those that were good before. */
+static int verify(const struct action_context *c, struct err *reterr)
+{
+	const struct service_reach reach = reach_of(c);
+	const struct service *s = service_of(c, reterr);
+	uint64_t end_ns = clock_boot_ns() + HEALTH_MAX_NS;
+	struct service_seen now;
+	struct undo u;
+	int r;
+
+	memcpy(&u, c->undo, sizeof(u));
+	r = s ? verify_files(c, &u, reterr) : -ENOENT;
+	if (r < 0 || is_stopped_by_hand(c, s))
+		return r;
+	r = servicectl_read(&reach, s, &now, reterr);
+	if (r == 0 && !now.is_up)
+		r = err_set(reterr, -EIO, "verify '%s' with its good files: it is down",
+			    now.entity.name);
+	return r < 0 ? r :
+		       endpoint_wait(s, u.seen.good_endpoints | UINT32_C(1),
+				     end_ns < c->deadline_ns ? end_ns : c->deadline_ns, reterr);
 }
 
 /* Returns 1: it is the good one, which is to go; 0: it is as it was; -ECANCELED; -errno. */
@@ -210,8 +256,8 @@ static uint32_t count_saved(const struct action_context *c, const struct undo *u
 	char saved[GOODSTORE_NAME_MAX];
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < u->n; i++)
-		n += goodstore_has(c->root_fd, u->service, format_saved(c, i, saved));
+	for (uint64_t i = 0; i < u->n; i++)
+		n += goodstore_has(c->root_fd, u->seen.service, format_saved(c, i, saved));
 	return n;
 }
 
@@ -221,12 +267,12 @@ static int put_back(const struct action_context *c, const struct undo *u, struct
 	int r = 0;
 
 	/* All are looked at before the first is touched. */
-	for (uint32_t i = 0; r >= 0 && i < u->n; i++)
+	for (uint64_t i = 0; r >= 0 && i < u->n; i++)
 		r = check_undo(c, &u->v[i], reterr);
-	for (uint32_t i = 0; r >= 0 && i < u->n; i++) {
+	for (uint64_t i = 0; r >= 0 && i < u->n; i++) {
 		r = check_undo(c, &u->v[i], reterr);
 		if (r > 0)
-			r = goodstore_replace(c->root_fd, u->service, u->v[i].path,
+			r = goodstore_replace(c->root_fd, u->seen.service, u->v[i].path,
 					      format_saved(c, i, saved), NULL, reterr);
 	}
 	return r < 0 ? r : 0;
@@ -244,13 +290,13 @@ static int revert(const struct action_context *c, const void *undo, size_t undo_
 		return err_set(reterr, -EBADMSG, "undo roll back: bad undo record");
 	r = put_back(c, &u, reterr);
 	/* What was dead with these files would only die again. */
-	if (r == 0 && u.was_active && count_saved(c, &u) > 0)
-		r = tell_service(c, u.unit, reterr);
+	if (r == 0 && u.seen.is_up && count_saved(c, &u) > 0)
+		r = tell_service(c, &u.seen, reterr);
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < u.n; i++)
-		goodstore_forget(c->root_fd, u.service, format_saved(c, i, saved));
-	str_append(c->text, c->text_size, "gave '%s' the files it had", u.service);
+	for (uint64_t i = 0; i < u.n; i++)
+		goodstore_forget(c->root_fd, u.seen.service, format_saved(c, i, saved));
+	str_append(c->text, c->text_size, "gave '%s' the files it had", u.seen.service);
 	return 0;
 }
 

@@ -53,9 +53,9 @@ int goodstore_describe(int root_fd, const char *service, const char *path, const
 		       char *buf, size_t size, struct err *reterr) _warn_unused_;
 
 /* Keeps all tracked files of a service that is well: its unit has been active for GOODSTORE_WELL_S since it was
- * started or reloaded, and no file has changed since then. bus: of unitctl_open(). Returns how many were
- * copied; -EAGAIN with the reason: it is not the time; -EOPNOTSUPP: no unit, or nothing is tracked; other
- * -errno. */
+ * started or reloaded (or its container has run since it was started), no file has changed since then, and all its
+ * endpoints are good. bus: of unitctl_open(). Returns how many were copied; -EAGAIN with the reason: it is not
+ * the time; -EOPNOTSUPP: nothing is tracked; other -errno. */
 #define GOODSTORE_WELL_S 600 /* a service that dies of its configuration does so before; ours */
 int goodstore_keep_service(int root_fd, void *bus, const struct service *s,
 			   struct err *reterr) _warn_unused_;
