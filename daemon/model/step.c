@@ -86,7 +86,7 @@ int step_result_check(const struct step_result *r, struct err *reterr)
 	if (r->phase != ATTEMPT_PHASE_DONE && r->phase != ATTEMPT_PHASE_FAILED &&
 	    r->phase != ATTEMPT_PHASE_UNKNOWN)
 		return field_error(reterr, record, "phase");
-	if (r->reverted > 1 || r->settled > 1)
+	if (r->reverted > 1 || r->ran > 1 || r->settled > 1)
 		return field_error(reterr, record, "reverted");
 	if (r->error > 0)
 		return field_error(reterr, record, "error");

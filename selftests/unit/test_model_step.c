@@ -103,6 +103,9 @@ static void refuses_a_result_that_is_no_end(void **state)
 	r.error = 1;
 	assert_int_equal(step_result_check(&r, NULL), -EBADMSG);
 	r = good_result();
+	r.ran = 2;
+	assert_int_equal(step_result_check(&r, NULL), -EBADMSG);
+	r = good_result();
 	memset(r.text, 'a', sizeof(r.text));
 	assert_int_equal(step_result_check(&r, NULL), -EBADMSG);
 }
