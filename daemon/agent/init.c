@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -15,7 +16,8 @@
 #include "sys/sandbox.h"
 #include "sys/watch.h"
 
-#define STAGE_DIR "config" /* below our state: what the reader has read */
+#define STAGE_DIR   "config"     /* below our state: what the reader has read */
+#define LARGE_BYTES (128 * 1024) /* glibc's own bound at the start */
 
 /* Beyond the base set: reading maps of the probes that are attached. */
 static const char *const extra_syscalls[] = { "bpf", NULL };
@@ -32,9 +34,12 @@ static void lock_memory(void)
 		log_line(LOG_NOTICE, "Memory is not locked, ignoring: %s", strerror(errno));
 }
 
-/* Our tables are large and mostly untouched: a huge page would touch 2 MiB for the first byte. */
-static void refuse_huge_pages(void)
+/* Our tables are large and mostly untouched: a huge page would touch 2 MiB for the first byte, and
+ * memory from the heap is touched by calloc(3), which has to clear what was used before. Once set, glibc no
+ * longer raises the bound by what was freed. Source: mallopt(3). */
+static void leave_tables_untouched(void)
 {
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0)
 		log_line(LOG_NOTICE, "Huge pages are not refused, ignoring: %s", strerror(errno));
 }
@@ -96,7 +101,7 @@ int agent_init(struct agent *a, struct err *reterr)
 {
 	int r;
 
-	refuse_huge_pages();
+	leave_tables_untouched();
 	a->started_us = clock_wall_us();
 	a->rollup_ns = a->stall.minute_start_ns = clock_boot_ns();
 	a->root_fd = fd_open_dir(AT_FDCWD, a->root, reterr);

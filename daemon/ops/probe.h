@@ -42,7 +42,7 @@ struct probe_ops {
 	const char *source;
 	const struct signal_spec *signals; /* ends with .name == NULL */
 	bool optional;   /* the agent starts without it, and doctor says what is missing */
-	bool privileged; /* must start before the capabilities are dropped */
+	bool privileged; /* loads BPF: before the capabilities and the kernel's BTF are gone */
 
 	/* Returns 0 if it can run here; -EOPNOTSUPP with the cause (no BTF, PSI off, ...). */
 	int (*supported)(const struct probe_context *c, struct err *reterr);
