@@ -3,10 +3,11 @@
 """Malformed and hostile HTTP requests over all endpoints. Alone, with nothing but Python's own library,
 so that it runs in the guest as on metal:
 
-    hostile.py RUNTIME_DIR ENDPOINTS_JSON SEED COUNT
+    hostile.py RUNTIME_DIR SEED COUNT
 
-ENDPOINTS_JSON is what endpoints() reads out of the sources. None of the requests may change anything: each
-that goes to an endpoint which could is broken in a way that must be refused. The sum goes to stdout."""
+The endpoints are those that each server there lists in its /openapi.json. None of the requests may change
+anything: each that goes to an endpoint which could is broken in a way that must be refused. The sum goes to
+stdout."""
 
 import collections
 import json
@@ -20,7 +21,6 @@ from pathlib import Path
 TIMEOUT_S = 10
 PATIENCE_S = 0.01  # the end told at once with the rest is one edge, and libmicrohttpd waits for another
 ANSWER_MAX = 8 << 20
-SOCKET_OF = {"agent": "control", "executor": "approve", "recorder": "history", "chaos": "chaos"}
 EXAMPLES_MAX = 10
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -57,16 +57,6 @@ TAKES_OBJECT = {"/v1/actions/*", "/v1/approvals/*", "/v1/attempts/*", "/v1/mode"
 
 def is_touchy(method, path):
     return method != "GET" and path not in TAKES_OBJECT
-
-
-def endpoints(top):
-    """{socket name: [[method, path], ...]} from the tables in the sources."""
-    found = {}
-    for path in sorted(Path(top).glob("daemon/*/*.c")):
-        for name, rows in re.findall(r"struct http_endpoint (\w+)_endpoints\[\] = \{\n(.*?)\n\};", path.read_text(),
-                                     re.S):
-            found[SOCKET_OF[name]] = re.findall(r'\{ "([A-Z]+)", "([^"]+)"', rows)
-    return found
 
 
 def receive(s):
@@ -107,10 +97,23 @@ def body_of(answer):
     return answer.partition(b"\r\n\r\n")[2]
 
 
+def endpoints(runtime):
+    """[(socket name, method, path with * for what varies)] of all servers."""
+    found = []
+    for path in sorted(Path(runtime).glob("*.sock")):
+        try:
+            document = json.loads(body_of(polite(path, "GET", "/openapi.json")))
+        except OSError:
+            continue  # it takes frames
+        found += [(path.stem, method.upper(), re.sub(r"{\w+}", "*", url))
+                  for url, methods in document["paths"].items() for method in methods]
+    return found
+
+
 class Thrower:
-    def __init__(self, runtime, table, seed):
+    def __init__(self, runtime, seed):
         self.runtime, self.dice = Path(runtime), random.Random(seed)
-        self.targets = [(name, method, path) for name, rows in sorted(table.items()) for method, path in rows]
+        self.targets = endpoints(runtime)
         self.answers = collections.Counter()
         self.per_endpoint = collections.Counter()
         self.violations = []
@@ -119,20 +122,19 @@ class Thrower:
             if method == "GET":
                 self.calm[name, path] = status_of(polite(self.socket(name), method, path.replace("*", "x")))
         listed = body_of(polite(self.socket("approve"), "GET", "/v1/actions"))
-        self.actions = json.loads(listed)["actions"]
+        self.actions = {action["name"]: action for action in json.loads(listed)["actions"]}
 
     def socket(self, name):
         return self.runtime / f"{name}.sock"
 
-    def bad_params(self):
-        """The parameters of a real action, the required one wrong."""
-        action = self.dice.choice(self.actions)
+    def bad_params(self, action):
+        """The parameters of a real action, one of them wrong."""
         params = {p["name"]: self.dice.choice([-1, 2**31, 2**64, "x", "", None, True, [], {}, 1.5, "9" * 500])
                   for p in action["params"]}
         params["unit"] = self.dice.choice(UNITS + [None, 7, 7.5, [], {}, True])
         if self.dice.random() < 0.2:
             params |= {f"p{i}": "x" for i in range(self.dice.choice([1, 20, 500]))}
-        return action["name"], {"params": params, "reason": self.dice.choice(["x", 7, "y" * 5000, "\u0007", None])}
+        return {"params": params, "reason": self.dice.choice(["x", 7, "y" * 5000, "\u0007", None])}
 
     def number_body(self):
         """A huge or odd number where a number may be, as no serialiser would write it."""
@@ -165,11 +167,10 @@ class Thrower:
     def request(self, name, method, path):
         url, version, touchy = self.url(path), "HTTP/1.1", is_touchy(method, path)
         body = self.body(method, path)
-        if method == "POST" and path == "/v1/actions/*" and self.dice.random() < 0.6:
-            action, params = self.bad_params()
-            url = "/v1/actions/" + action + self.dice.choice(["", "?dry_run=1"])
-            body = json.dumps(params, ensure_ascii=self.dice.random() < 0.5).encode("utf-8", "surrogatepass")
-            touchy = True  # some take no parameter: cut to nothing this would be a good request
+        action = self.actions.get(path.removeprefix("/v1/actions/"))
+        if action and self.dice.random() < 0.7:
+            url = path + self.dice.choice(["", "?dry_run=1"])
+            body = json.dumps(self.bad_params(action), ensure_ascii=self.dice.random() < 0.5).encode()
         elif self.dice.random() < 0.5:
             url += self.query()
         if self.dice.random() < 0.15:
@@ -257,8 +258,8 @@ class Thrower:
 
 
 def main():
-    runtime, table, seed, count = sys.argv[1:]
-    thrower = Thrower(runtime, json.loads(Path(table).read_text()), int(seed))
+    runtime, seed, count = sys.argv[1:]
+    thrower = Thrower(runtime, int(seed))
     thrower.throw(int(count))
     print(json.dumps(thrower.sum()))
 
