@@ -119,6 +119,21 @@ def told(vm, incident):
     return [entry["MESSAGE"] for entry in story(vm, f"AIOPS_INCIDENT={incident}")]
 
 
+def wait_told(vm, text, count=1, timeout_s=60):
+    """The agent has told TEXT that often in this boot: it looked, and this is what it made of it."""
+    vm.wait_for(lambda: sum(text in entry["MESSAGE"] for entry in story(vm)) >= count, timeout_s,
+                f"{count} x '{text}' in the story")
+
+
+def wait_samples(vm, count=150, timeout_s=90):
+    """The agent has taken COUNT samples more (some 30 a second): it lives, and had every chance to do what
+    it must not."""
+    def taken():
+        return get(vm, "control", "/v1/status")["engine"]["samples_count"]
+    end = taken() + count
+    vm.wait_for(lambda: taken() >= end, timeout_s, f"{count} samples more")
+
+
 def unit(vm, name, *properties):
     """Properties of a unit, as texts."""
     text = vm.out(["systemctl", "show", name, "-p", ",".join(properties)])

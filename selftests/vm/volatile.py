@@ -56,6 +56,7 @@ FILES = [
     ("/run/aiops/undo/ledger", "all", "what was done since boot; bounded"),
     ("/run/aiops/exec/*", "all", "attempts, budgets and the mode outlive the executor; bounded"),
     ("/run/aiops/agent/state", "all", "what the agent knows outlives it"),
+    ("/run/aiops/agent/config/*", "all", "copies of the files that a reload has read; bounded"),
     ("/run/aiops/faults/*.result", "all", "what a fault did is kept on purpose"),
     ("/var/lib/aiops/history.db*", "content", "the history grows"),
     ("/var/lib/aiops/audit/*", "all", "the audit grows and is rotated"),

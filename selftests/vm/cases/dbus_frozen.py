@@ -43,7 +43,10 @@ def run(vm):
     vm.wait_for(lambda: product.get(vm, "control", "/v1/status")["bus_up"], 30, "the bus again")
     pids = {name: vm.read(f"/proc/{pid}/comm") and pid for name, pid in before.items()}
     assert product.pids(vm) == pids, "a process was started anew"
-    time.sleep(2)
+    # What the bus had kept back is through, and nothing of it is under way.
+    vm.wait_for(lambda: "No jobs" in vm.out("systemctl list-jobs") and
+                not vm.out("systemctl list-units -q --state=active,activating 'aiops-step@*'"), 30,
+                "no job and no step")
     vm.run(["systemctl", "start", product.TARGET])
     # Healed by unit.start: unit.restart was just tried, and cools down.
     product.heal(vm, "unit.kill", f"unit={product.TARGET}", within_s=90)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A log line that names a cause and a fix is text that somebody wrote, not evidence."""
 
-import time
-
 import product
 
 TAGS = {"quick"}
@@ -33,7 +31,7 @@ def run(vm):
     watch = vm.observe("/healthz", slow_s=product.SLOW_S)
     watch.wait_up(20)
     lie(vm)
-    time.sleep(5)
+    product.wait_samples(vm)
     assert not product.incidents(vm), product.brief(product.incidents(vm))
 
     # Now something is wrong that is not understood, and the lies are what the log says about it.

@@ -18,6 +18,7 @@ def run(vm):
     vm.run(f"systemctl kill -s KILL {product.TARGET}")
     watch.wait_down(5, killed_s)
     assert watch.stays_down(10), "a masked unit was started"
+    product.wait_told(vm, "is left alone: it is masked")
     product.assert_no_action(vm)
     waiting = product.get(vm, "approve", "/v1/approvals")["approvals"]
     assert not waiting, f"a person was asked: {waiting}"

@@ -23,7 +23,7 @@ def run(vm):
     assert {one["inspector"] for one in measured} >= {"unit_status", "endpoint"}, measured
     messages = product.told(vm, incident["id"])
     assert sum("unknown" in text for text in messages) == 1, messages
-    time.sleep(min(10, vm.patience_s))
+    product.wait_samples(vm, 300)
     assert product.told(vm, incident["id"]) == messages, "told more than once"
 
     product.recover(vm)
