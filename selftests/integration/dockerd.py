@@ -19,7 +19,7 @@ from rig import Case, Failure, UnixConnection, check, wait_for
 
 API = "/v1.41"  # Debian 12's 20.10.24
 IMAGE = "tiny"
-APPLETS = ("sh", "sleep", "mkdir", "httpd", "cat", "kill", "test", "touch", "rm")
+APPLETS = ("sh", "sleep", "mkdir", "wget", "httpd", "cat", "kill", "test", "touch", "rm")
 NONE = {"Driver": "none"}
 
 
