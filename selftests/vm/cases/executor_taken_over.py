@@ -4,7 +4,7 @@
 import product
 import provision
 
-TAGS = {"quick"}
+TAGS = {"long"}
 SUMMARY = "the executor's user can start steps and nothing else, each key once, and few in an hour"
 TOOL = provision.TOP / "build" / "integration" / "steprecord"
 THERE = "/usr/local/bin/steprecord"

@@ -8,7 +8,7 @@ import time
 
 import product
 
-TAGS = {"quick"}
+TAGS = {"long"}
 SUMMARY = "the actions on the host do what they say, in the sandboxes that they are shipped with"
 TIMEOUT_S = 600
 UNIT = "worker.service"
