@@ -126,10 +126,12 @@ static int read_arguments(int argc, char **argv, struct env *env, struct err *re
 	uint64_t port = 0;
 
 	env_init(env);
-	if (argc == 1)
-		return 0;
 	if (argc == 3 && str_equal(argv[1], "--env"))
 		return env_load(argv[2], env, reterr);
+	/* Without a file there is no data behind it, and whoever breaks the host looks from outside. */
+	(void)str_copy(env->bind_address, sizeof(env->bind_address), "0.0.0.0");
+	if (argc == 1)
+		return 0;
 	if (argc != 2 || str_parse_u64(argv[1], &port) < 0 || port > UINT16_MAX)
 		return err_set(reterr, -EINVAL, "usage: aiops-target-api [PORT | --env FILE]");
 	env->port = (uint32_t)port;
