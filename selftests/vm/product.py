@@ -219,8 +219,9 @@ THROTTLED = "20000 100000"
 
 
 def cpu_max(vm, name):
-    """What the kernel lets a unit of system.slice use."""
-    return vm.read(f"/sys/fs/cgroup/system.slice/{name}/cpu.max").decode().strip()
+    """What the kernel lets a unit of system.slice use; without the controller, which systemd takes
+    away when nobody needs it, all there is."""
+    return vm.out(f"cat /sys/fs/cgroup/system.slice/{name}/cpu.max 2>/dev/null || echo max 100000")
 
 
 def uptime(vm):
@@ -238,7 +239,7 @@ def throttle(vm, name, for_s):
 def wait_unthrottled(vm, name, timeout_s):
     """Uptime of the guest when the kernel has no limit any more, as seen in the guest."""
     path = f"/sys/fs/cgroup/system.slice/{name}/cpu.max"
-    line = f"while ! grep -q ^max {path}; do sleep 0.2; done; cat /proc/uptime"
+    line = f"while grep -qs '^[0-9]' {path}; do sleep 0.2; done; cat /proc/uptime"
     return float(vm.out(line, timeout_s=timeout_s).split()[0])
 
 
