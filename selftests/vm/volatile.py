@@ -54,6 +54,7 @@ FILES = [
     ("/var/tmp/systemd-private-*", "all", "PrivateTmp of a service: new name at each start"),
     ("/run/aiops/steps/*", "all", "results are kept on purpose, so that nothing is done twice"),
     ("/run/aiops/undo/ledger", "all", "what was done since boot; bounded"),
+    ("/run/aiops/undo/ledger.tmp", "all", "of a write that was killed; the next one replaces it"),
     ("/run/aiops/exec/*", "all", "attempts, budgets and the mode outlive the executor; bounded"),
     ("/run/aiops/agent/state", "all", "what the agent knows outlives it"),
     ("/run/aiops/agent/config/*", "all", "copies of the files that a reload has read; bounded"),

@@ -13,7 +13,7 @@ def dropins(vm):
 
 
 def run(vm):
-    incident = product.heal(vm, "cpu.stress", for_s=300, within_s=150, person=True)
+    incident = product.heal(vm, "cpu.stress", "weight=4000", for_s=300, within_s=150, person=True)
     assert len(dropins(vm)) == 1, dropins(vm)
     throttled = [one["params"]["unit"] for one in product.acted(vm)]
     assert throttled[0].startswith("batch-"), throttled
