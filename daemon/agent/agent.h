@@ -65,6 +65,7 @@ struct agent {
 	size_t n_unsent;
 	uint64_t n_refused_frames; /* from peers, with what they may not say */
 	struct http_server *http;
+	struct front *front;
 
 	void *state_buf;
 	bool state_is_dirty;

@@ -187,6 +187,15 @@ static int get_record(void *userdata, const struct http_request *rq, struct http
 	return 0;
 }
 
+static int get_executors(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			 struct err *reterr)
+{
+	(void)userdata;
+	(void)rq;
+	str_append(ret->hint, sizeof(ret->hint), "systemctl status aiops-executor");
+	return err_set(reterr, -ENOTCONN, "hand over: the executor does not take it");
+}
+
 static int get_openapi(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		       struct err *reterr)
 {
@@ -251,5 +260,12 @@ const struct http_endpoint agent_endpoints[] = {
 	  ROLE_READ,
 	  get_ready,
 	  { "whether it can repair", .answer = "200/503 ready!, reason" } },
+	/* Handed over before we see them, but for when nobody takes them. */
+	{ "GET", "/v1/actions", ROLE_READ, get_executors, { 0 } },
+	{ "GET", "/v1/attempts", ROLE_READ, get_executors, { 0 } },
+	{ "GET", "/v1/attempts/*", ROLE_READ, get_executors, { 0 } },
+	{ "GET", "/v1/approvals", ROLE_READ, get_executors, { 0 } },
+	{ "POST", "/v1/actions/*", ROLE_READ, get_executors, { 0 } },
+	{ "POST", "/action/*", ROLE_READ, get_executors, { 0 } },
 	{ .method = NULL },
 };

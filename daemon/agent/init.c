@@ -12,6 +12,7 @@
 #include "agent/agent.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/handover.h"
 #include "ipc/listen.h"
 #include "sys/sandbox.h"
 #include "sys/watch.h"
@@ -62,11 +63,22 @@ static int init_parts(struct agent *a, struct err *reterr)
 	return r;
 }
 
+/* What changes something is the executor's, who accepts nothing on our socket: handover.h. */
 static int serve(struct agent *a, struct err *reterr)
 {
+	static const char *const executors[] = { "/action/",     "/v1/actions", "/v1/approvals",
+						 "/v1/attempts", "/v1/mode",    "/v1/pause",
+						 "/v1/resume",   NULL };
+	char path[256] = "";
+	struct front_route route = { .prefixes = executors, .to = path };
 	int fd = listen_get("control", a->runtime_dir, SOCK_STREAM, reterr);
+	int r = fd < 0 ? fd : http_serve(a->event, -EBADF, agent_endpoints, a, &a->http, reterr);
 
-	return fd < 0 ? fd : http_serve(a->event, fd, agent_endpoints, a, &a->http, reterr);
+	if (r < 0)
+		return r;
+	str_append(path, sizeof(path), "%s/plane.sock", a->runtime_dir);
+	route.server = a->http;
+	return front_new(a->event, fd, &route, &a->front, reterr);
 }
 
 /* The order matters: BPF programs are loaded with the capabilities, the sandbox comes last. */
@@ -123,6 +135,7 @@ int agent_init(struct agent *a, struct err *reterr)
 
 void agent_done(struct agent *a)
 {
+	a->front = front_free(a->front);
 	a->http = http_server_free(a->http);
 	agent_probes_stop(a);
 	a->executor = peer_free(a->executor);

@@ -350,6 +350,21 @@ static uid_t agent_uid(void)
 	return pw ? pw->pw_uid : geteuid();
 }
 
+/* What the agent accepts on control.sock and is ours. */
+static int serve_control(struct executor *x, struct err *reterr)
+{
+	char name[256] = "";
+	const struct receiver_source source = { .uid = agent_uid(),
+						.name = name,
+						.server = x->http };
+	int fd = listen_get("plane", x->paths.runtime_dir, SOCK_DGRAM, reterr);
+
+	if (fd < 0)
+		return fd;
+	str_append(name, sizeof(name), "%s/control.sock", x->paths.runtime_dir);
+	return receiver_new(x->event, fd, &source, &x->receiver, reterr);
+}
+
 /* Where systemd has the socket for it: callers that are known by a key alone. Without one, or with a bad
  * one, it is there and opens to nobody. */
 static int serve_remote(struct executor *x, struct err *reterr)
@@ -400,6 +415,9 @@ int executor_serve(struct executor *x, struct err *reterr)
 	r = http_serve(x->event, fd, executor_endpoints, x, &x->http, reterr);
 	if (r < 0)
 		return r;
+	r = serve_control(x, reterr);
+	if (r < 0)
+		return r;
 	r = serve_remote(x, reterr);
 	if (r < 0)
 		return r;
@@ -411,6 +429,7 @@ int executor_serve(struct executor *x, struct err *reterr)
 
 void executor_done(struct executor *x)
 {
+	x->receiver = receiver_free(x->receiver);
 	x->http = http_server_free(x->http);
 	x->remote = http_server_free(x->remote);
 	x->agents = peer_server_free(x->agents);

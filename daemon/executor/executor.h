@@ -7,6 +7,7 @@
 #include "executor/broker.h"
 #include "executor/starter.h"
 #include "executor/store.h"
+#include "ipc/handover.h"
 #include "ipc/http.h"
 #include "ipc/peer.h"
 #include "ipc/query.h"
@@ -36,6 +37,7 @@ struct executor {
 	struct starter *starter;
 	struct peer_server *agents;
 	struct peer *recorder;
+	struct receiver *receiver;
 	struct http_server *http, *remote; /* remote: NULL where systemd has no such socket */
 	uint64_t last_record_id;
 };

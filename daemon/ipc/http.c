@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -289,6 +290,16 @@ static void run_daemon(struct http_server *s)
 	(void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
 
+void http_adopt(struct http_server *s, int fd)
+{
+	struct sockaddr_un nobody = { .sun_family = AF_UNIX };
+
+	/* It closes what it does not take. */
+	(void)MHD_add_connection(s->daemon, fd, (const struct sockaddr *)&nobody,
+				 sizeof(nobody.sun_family));
+	run_daemon(s);
+}
+
 void http_wake(struct http_server *s)
 {
 	if (!s || !s->streams)
@@ -319,13 +330,16 @@ DEFINE_CLEANUP(struct http_server *, http_server_free);
 
 static struct MHD_Daemon *start_daemon(struct http_server *s, int listen_fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
-				s, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+			 (listen_fd < 0 ? MHD_USE_NO_LISTEN_SOCKET : 0);
+
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT,
 				(unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 				(unsigned)HTTP_RECEIVE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				(size_t)HTTP_HEAD_MAX, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
 				NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-				MHD_OPTION_END);
+				listen_fd < 0 ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET,
+				listen_fd, MHD_OPTION_END);
 }
 
 int http_serve(sd_event *event, int listen_fd, const struct http_endpoint *table, void *userdata,

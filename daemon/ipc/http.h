@@ -96,10 +96,14 @@ struct http_endpoint {
 
 struct http_server;
 
-/* Serves listen_fd (taken, of listen_get()). table ends with .method == NULL. */
+/* Serves listen_fd (taken, of listen_get(); -EBADF: what is adopted alone). table ends with
+ * .method == NULL. */
 int http_serve(sd_event *event, int listen_fd, const struct http_endpoint *table, void *userdata,
 	       struct http_server **ret, struct err *reterr) _warn_unused_;
 struct http_server *http_server_free(struct http_server *s);
+
+/* Serves an accepted, non-blocking connection (taken) that was accepted elsewhere. */
+void http_adopt(struct http_server *s, int fd);
 
 #define HTTP_KEY_MIN 16 /* characters of a bearer key */
 

@@ -43,7 +43,7 @@ static int bind_new(const char *path, int type, struct err *reterr)
 		return err_set(reterr, -ENAMETOOLONG, "listen on '%s': Path too long", path);
 	(void)unlink(path);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chmod(path, SOCKET_MODE) < 0 || listen(fd, SOMAXCONN) < 0)
+	    chmod(path, SOCKET_MODE) < 0 || (type != SOCK_DGRAM && listen(fd, SOMAXCONN) < 0))
 		return err_set(reterr, -errno, "listen on '%s': %s", path, strerror(errno));
 	return TAKE_FD(fd);
 }
@@ -54,7 +54,7 @@ int listen_find(const char *name, int type, struct err *reterr)
 
 	if (fd < 0)
 		return err_set(reterr, fd, "take socket '%s': systemd passed none", name);
-	if (sd_is_socket_unix(fd, type, 1, NULL, 0) <= 0)
+	if (sd_is_socket_unix(fd, type, type != SOCK_DGRAM, NULL, 0) <= 0)
 		return err_set(reterr, -EINVAL,
 			       "take socket '%s': not a listening socket of its type", name);
 	flags = fcntl(fd, F_GETFL);
