@@ -6,8 +6,8 @@
 
 #include "ipc/openapi.h"
 
-/* What control.sock serves: what is true now, from memory. All of it is read only; what changes
- * something is the executor's (approve.sock). */
+/* Our part of what control.sock serves: what is true now, from memory. All of it is read only; what
+ * changes something is handed over to the executor before it comes here (ipc/handover.h). */
 
 #define ID_CHARACTERS    11 /* of record_id_format() */
 #define ID_ENDING_MIN    4
@@ -187,15 +187,6 @@ static int get_record(void *userdata, const struct http_request *rq, struct http
 	return 0;
 }
 
-static int get_executors(void *userdata, const struct http_request *rq, struct http_answer *ret,
-			 struct err *reterr)
-{
-	(void)userdata;
-	(void)rq;
-	str_append(ret->hint, sizeof(ret->hint), "systemctl status aiops-executor");
-	return err_set(reterr, -ENOTCONN, "hand over: the executor does not take it");
-}
-
 static int get_openapi(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		       struct err *reterr)
 {
@@ -260,12 +251,5 @@ const struct http_endpoint agent_endpoints[] = {
 	  ROLE_READ,
 	  get_ready,
 	  { "whether it can repair", .answer = "200/503 ready!, reason" } },
-	/* Handed over before we see them, but for when nobody takes them. */
-	{ "GET", "/v1/actions", ROLE_READ, get_executors, { 0 } },
-	{ "GET", "/v1/attempts", ROLE_READ, get_executors, { 0 } },
-	{ "GET", "/v1/attempts/*", ROLE_READ, get_executors, { 0 } },
-	{ "GET", "/v1/approvals", ROLE_READ, get_executors, { 0 } },
-	{ "POST", "/v1/actions/*", ROLE_READ, get_executors, { 0 } },
-	{ "POST", "/action/*", ROLE_READ, get_executors, { 0 } },
 	{ .method = NULL },
 };

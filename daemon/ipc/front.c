@@ -11,7 +11,11 @@
 #include "base/str.h"
 #include "ipc/handover.h"
 
-#define LINE_MAX_BYTES 256 /* of a request, that are looked at */
+#define ACCEPT_AGAIN_US \
+	100000 /* after an error that is not the caller's, as of too many open files */
+
+static const struct http_refusal crowded = { "too many connections of one user",
+					     "close some and try again" };
 
 struct pending {
 	struct front *front;
@@ -22,14 +26,12 @@ struct pending {
 
 struct front {
 	sd_event *event;
-	sd_event_source *listen;
+	sd_event_source *listen, *again;
 	int listen_fd, send_fd;
 	struct front_route route;
 	char to[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct pending pending[HANDOVER_PENDING_MAX];
 };
-
-enum owner { OWNER_UNKNOWN, OWNER_US, OWNER_OTHER };
 
 /* Forgets a connection, whose descriptor is someone else's by now or is closed here. */
 static void release(struct pending *p)
@@ -40,23 +42,22 @@ static void release(struct pending *p)
 	p->fd = -EBADF;
 }
 
-/* Whose a request is that begins like this; unknown while the path may still become either. */
-static enum owner owner_of(const struct front *f, const char *line, size_t n)
+enum handover_owner handover_owner_of(const char *const *prefixes, const char *line, size_t n)
 {
 	const char *path = memchr(line, ' ', n);
 	size_t length = path ? n - (size_t)(path + 1 - line) : 0;
 	bool open = !path;
 
-	for (const char *const *p = f->route.prefixes; path && *p; p++) {
+	for (const char *const *p = prefixes; path && *p; p++) {
 		size_t k = strlen(*p) < length ? strlen(*p) : length;
 
 		if (strncmp(path + 1, *p, k) != 0)
 			continue;
 		if (k == strlen(*p))
-			return OWNER_OTHER;
+			return HANDOVER_OWNER_OTHER;
 		open = true;
 	}
-	return open && n < LINE_MAX_BYTES ? OWNER_UNKNOWN : OWNER_US;
+	return open && n < HANDOVER_LINE_MAX ? HANDOVER_OWNER_UNKNOWN : HANDOVER_OWNER_US;
 }
 
 /* Returns 0; -errno: it is still ours. */
@@ -84,9 +85,9 @@ static int hand_over(struct front *f, int fd)
 static void route(struct pending *p)
 {
 	struct front *f = p->front;
-	char line[LINE_MAX_BYTES];
+	char line[HANDOVER_LINE_MAX];
 	ssize_t n = recv(p->fd, line, sizeof(line), MSG_PEEK | MSG_DONTWAIT);
-	enum owner owner = n > 0 ? owner_of(f, line, (size_t)n) : OWNER_UNKNOWN;
+	enum handover_owner owner;
 
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -94,13 +95,14 @@ static void route(struct pending *p)
 		release(p);
 		return;
 	}
-	/* Where the other is away we say so. */
-	if (owner == OWNER_OTHER && hand_over(f, p->fd) < 0)
-		owner = OWNER_US;
-	if (owner == OWNER_US)
-		http_adopt(f->route.server, TAKE_FD(p->fd));
-	if (owner != OWNER_UNKNOWN)
-		release(p);
+	owner = handover_owner_of(f->route.prefixes, line, (size_t)n);
+	if (owner == HANDOVER_OWNER_UNKNOWN)
+		return;
+	if (owner == HANDOVER_OWNER_US)
+		http_adopt(f->route.server, TAKE_FD(p->fd), NULL);
+	else if (hand_over(f, p->fd) < 0)
+		http_adopt(f->route.server, TAKE_FD(p->fd), f->route.away);
+	release(p);
 }
 
 static int on_bytes(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -144,8 +146,7 @@ static void take(struct front *f, int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0 ||
 	    !(p = find_place(f, cred.uid))) {
-		/* It is told so, or cut off, as one of too many. */
-		http_adopt(f->route.server, fd);
+		http_adopt(f->route.server, fd, &crowded);
 		return;
 	}
 	p->fd = fd;
@@ -159,16 +160,34 @@ static void take(struct front *f, int fd)
 		release(p);
 }
 
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct front *f = userdata;
+
+	(void)source;
+	(void)usec;
+	return sd_event_source_set_enabled(f->listen, SD_EVENT_ON);
+}
+
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	(void)source;
+	struct front *f = userdata;
+
 	(void)revents;
 	for (unsigned i = 0; i < HANDOVER_PENDING_MAX; i++) {
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (client < 0)
+		if (client >= 0) {
+			take(f, client);
+			continue;
+		}
+		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 			break;
-		take(userdata, client);
+		/* It stays readable: the loop would do nothing else. */
+		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		(void)sd_event_source_set_time_relative(f->again, ACCEPT_AGAIN_US);
+		(void)sd_event_source_set_enabled(f->again, SD_EVENT_ONESHOT);
+		break;
 	}
 	return 0;
 }
@@ -192,6 +211,9 @@ int front_new(sd_event *event, int listen_fd, const struct front_route *to, stru
 	r = f->send_fd < 0 ? -errno : str_copy(f->to, sizeof(f->to), to->to);
 	if (r >= 0)
 		r = sd_event_add_io(event, &f->listen, listen_fd, EPOLLIN, on_connection, f);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &f->again, CLOCK_MONOTONIC, 0, 0, on_again,
+					       f);
 	if (r < 0) {
 		front_free(f);
 		return err_set(reterr, r, "serve: %s", strerror(-r));
@@ -207,6 +229,7 @@ struct front *front_free(struct front *f)
 	for (size_t i = 0; i < ELEMENTSOF(f->pending); i++)
 		release(&f->pending[i]);
 	sd_event_source_disable_unref(f->listen);
+	sd_event_source_disable_unref(f->again);
 	closep(&f->listen_fd);
 	closep(&f->send_fd);
 	sd_event_unref(f->event);

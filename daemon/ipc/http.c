@@ -192,6 +192,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return http_refuse(
 			s, &rq, MHD_HTTP_BAD_REQUEST, "invalid-argument",
 			"read request: the head does not say clearly where the body ends", NULL);
+	if (conn->refusal)
+		return http_refuse(s, &rq, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
+				   conn->refusal->message, conn->refusal->hint);
 	if (count_of_uid(s, conn->caller.uid) > HTTP_PER_UID_MAX)
 		return http_refuse(s, &rq, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
 				   "too many connections of one user", "close some and try again");
@@ -238,6 +241,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 		return;
 	conn->fd = info->connect_fd;
 	conn->since_ns = clock_boot_ns();
+	conn->refusal = s->refusal;
 	if (http_read_caller(s, conn->fd, &conn->caller, &err) < 0) {
 		free(conn);
 		return;
@@ -290,13 +294,15 @@ static void run_daemon(struct http_server *s)
 	(void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
 
-void http_adopt(struct http_server *s, int fd)
+void http_adopt(struct http_server *s, int fd, const struct http_refusal *refusal)
 {
 	struct sockaddr_un nobody = { .sun_family = AF_UNIX };
 
-	/* It closes what it does not take. */
+	/* It closes what it does not take; on_connection() is called from inside. */
+	s->refusal = refusal;
 	(void)MHD_add_connection(s->daemon, fd, (const struct sockaddr *)&nobody,
 				 sizeof(nobody.sun_family));
+	s->refusal = NULL;
 	run_daemon(s);
 }
 

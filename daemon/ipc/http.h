@@ -102,8 +102,14 @@ int http_serve(sd_event *event, int listen_fd, const struct http_endpoint *table
 	       struct http_server **ret, struct err *reterr) _warn_unused_;
 struct http_server *http_server_free(struct http_server *s);
 
-/* Serves an accepted, non-blocking connection (taken) that was accepted elsewhere. */
-void http_adopt(struct http_server *s, int fd);
+/* What is said on a connection that is taken only to be told so: 503. */
+struct http_refusal {
+	const char *message, *hint;
+};
+
+/* Serves an accepted, non-blocking connection (taken) that was accepted elsewhere. refusal: the answer to
+ * whatever is asked on it, kept; NULL: the table has it. */
+void http_adopt(struct http_server *s, int fd, const struct http_refusal *refusal);
 
 #define HTTP_KEY_MIN 16 /* characters of a bearer key */
 

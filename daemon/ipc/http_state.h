@@ -13,6 +13,7 @@ struct http_connection {
 	int fd;
 	uint64_t since_ns;
 	bool answered;
+	const struct http_refusal *refusal;
 	struct http_caller caller;
 };
 
@@ -23,6 +24,7 @@ struct http_server {
 	const struct http_endpoint *table;
 	void *userdata;
 	struct http_connection *connections;
+	const struct http_refusal *refusal; /* of the connection that is being adopted */
 	gid_t role_gids[_ROLE_MAX];
 	bool needs_key, is_ending;
 	char key_hash[SHA256_HEX_MAX]; /* "": no key opens it */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -8,13 +10,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "ipc/handover.h"
 
-#define MESSAGES_MAX 32 /* in one turn of the loop */
-#define FDS_MAX      4  /* one is allowed; more are closed, not leaked */
+#define MESSAGES_MAX  32              /* in one turn of the loop */
+#define FDS_MAX       4               /* one is allowed; more are closed, not leaked */
+#define TELL_EVERY_NS (10 * NS_PER_S) /* what is refused; between two it is counted */
 
 struct receiver {
 	sd_event_source *io;
@@ -22,6 +26,8 @@ struct receiver {
 	uid_t uid;
 	char name[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct http_server *server;
+	uint64_t told_ns;
+	unsigned n_untold;
 };
 
 static bool option_is(int fd, int option, int wanted)
@@ -32,35 +38,66 @@ static bool option_is(int fd, int option, int wanted)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 && value == wanted;
 }
 
-/* A stream that was accepted on the socket whose name is ours to know. */
+static bool peer_has_no_name(int fd)
+{
+	struct sockaddr_un peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+	       size == offsetof(struct sockaddr_un, sun_path);
+}
+
+/* A stream that was accepted on the socket whose name is ours to know: handover.h. */
 static bool is_accepted_there(const struct receiver *r, int fd)
 {
 	struct sockaddr_un own = { 0 };
 	socklen_t size = sizeof(own);
 
-	return option_is(fd, SO_DOMAIN, AF_UNIX) && option_is(fd, SO_TYPE, SOCK_STREAM) &&
-	       option_is(fd, SO_ACCEPTCONN, 0) &&
+	return peer_has_no_name(fd) && option_is(fd, SO_DOMAIN, AF_UNIX) &&
+	       option_is(fd, SO_TYPE, SOCK_STREAM) && option_is(fd, SO_ACCEPTCONN, 0) &&
 	       getsockname(fd, (struct sockaddr *)&own, &size) == 0 && size <= sizeof(own) &&
 	       str_is_terminated(own.sun_path, sizeof(own.sun_path)) &&
 	       str_equal(own.sun_path, r->name);
 }
 
-static void adopt(const struct receiver *r, int fd, uid_t sender)
+static bool has_gone(int fd)
 {
-	int flags = fcntl(fd, F_GETFL);
+	struct pollfd p = { .fd = fd };
 
-	if ((sender == r->uid || sender == 0) && is_accepted_there(r, fd) && flags >= 0 &&
-	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0) {
-		http_adopt(r->server, fd);
+	return poll(&p, 1, 0) != 0;
+}
+
+static void tell_refused(struct receiver *r, uid_t sender)
+{
+	uint64_t now_ns = clock_boot_ns();
+
+	if (r->told_ns && now_ns - r->told_ns < TELL_EVERY_NS) {
+		r->n_untold++;
 		return;
 	}
-	log_line(LOG_WARNING, "Refused what uid %u handed over: no connection to '%s'", sender,
-		 r->name);
+	log_line(LOG_WARNING,
+		 "Refused what uid %u handed over, and %u before it: no connection to '%s'", sender,
+		 r->n_untold, r->name);
+	r->told_ns = now_ns;
+	r->n_untold = 0;
+}
+
+static void adopt(struct receiver *r, int fd, uid_t sender)
+{
+	int flags = fcntl(fd, F_GETFL);
+	bool is_one = (sender == r->uid || sender == 0) && is_accepted_there(r, fd);
+
+	if (is_one && !has_gone(fd) && flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0) {
+		http_adopt(r->server, fd, NULL);
+		return;
+	}
 	(void)close(fd);
+	if (!is_one)
+		tell_refused(r, sender);
 }
 
 /* What came with one message. */
-static void take(const struct receiver *r, struct msghdr *m)
+static void take(struct receiver *r, struct msghdr *m)
 {
 	uid_t sender = (uid_t)-1;
 	int fds[FDS_MAX];
