@@ -13,6 +13,10 @@ int api_add_runbooks(const struct agent *a, struct json_object *o);
 int api_add_alerts(const struct agent *a, struct json_object *o);
 int api_add_signals(const struct agent *a, struct json_object *o);
 
+/* api_metrics.c */
+int api_get_metrics_query(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			  struct err *reterr) _warn_unused_;
+
 /* Appends *one (taken, NULLed also on failure) to array. */
 int api_append(struct json_object *array, struct json_object **one);
 

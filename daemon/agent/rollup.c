@@ -2,6 +2,7 @@
 #include "agent/rollup.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 _Static_assert(ROLLUP_INDEX_SIZE >= 2 * ROLLUP_SERIES_MAX, "the index must keep free places");
@@ -62,11 +63,36 @@ static struct series *find_or_add(struct rollup_table *t, const struct sample *s
 		return NULL;
 	}
 	series = &t->v[t->n++];
-	*series = (struct series){ .source = s->source };
+	*series = (struct series){ .source = s->source, .t_ns = s->t_ns };
+	for (size_t i = 0; i < ROLLUP_RECENT_S; i++)
+		series->recent[i] = NAN;
 	(void)str_copy(series->rollup.signal, sizeof(series->rollup.signal), s->signal);
 	series->rollup.entity = s->entity;
 	*place = (uint16_t)t->n;
 	return series;
+}
+
+/* Seconds between the last value and this one had none. A value from before the last is of no second. */
+static void remember(struct series *series, const struct sample *s)
+{
+	uint64_t last = series->t_ns / NS_PER_S, now = s->t_ns / NS_PER_S;
+
+	if (now < last)
+		return;
+	for (uint64_t i = last + 1; i < now && i <= last + ROLLUP_RECENT_S; i++)
+		series->recent[i % ROLLUP_RECENT_S] = NAN;
+	series->recent[now % ROLLUP_RECENT_S] = (float)s->value;
+}
+
+bool series_value_at(const struct series *s, uint64_t second, double *ret)
+{
+	uint64_t last = s->t_ns / NS_PER_S;
+
+	if (second > last || second + ROLLUP_RECENT_S <= last ||
+	    isnan(s->recent[second % ROLLUP_RECENT_S]))
+		return false;
+	*ret = (double)s->recent[second % ROLLUP_RECENT_S];
+	return true;
 }
 
 void rollup_add(struct rollup_table *t, const struct sample *s, uint64_t wall_us)
@@ -77,8 +103,9 @@ void rollup_add(struct rollup_table *t, const struct sample *s, uint64_t wall_us
 	if (!series)
 		return;
 	r = &series->rollup;
+	remember(series, s);
 	if (r->n++ == 0) {
-		r->wall_us = wall_us;
+		r->wall_us = wall_us - wall_us % (ROLLUP_INTERVAL_NS / NS_PER_US);
 		r->min = r->max = s->value;
 		r->sum = 0;
 	}
@@ -88,7 +115,8 @@ void rollup_add(struct rollup_table *t, const struct sample *s, uint64_t wall_us
 		r->max = s->value;
 	r->sum += s->value;
 	r->last = s->value;
-	series->t_ns = s->t_ns;
+	if (s->t_ns > series->t_ns)
+		series->t_ns = s->t_ns;
 }
 
 static void forget_idle(struct rollup_table *t, uint64_t now_ns)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -11,13 +12,20 @@
 #define ROLLUP_SERIES_MAX  1536 /* 64 services with all their signals */
 #define ROLLUP_INDEX_SIZE  4096 /* a power of two over twice that */
 #define ROLLUP_INTERVAL_NS (10 * NS_PER_S)
+#define ROLLUP_RECENT_S    60               /* seconds of which each is remembered */
 #define ROLLUP_IDLE_NS     (600 * NS_PER_S) /* a series without a value for so long is forgotten */
 
 struct series {
 	struct rollup rollup; /* .n 0: nothing came since the last flush */
 	enum source source;
 	uint64_t t_ns; /* of the last value */
+	float recent
+		[ROLLUP_RECENT_S]; /* the last value of each second, at its number modulo the size;
+					* NAN: there was none */
 };
+
+/* The value of a second (t_ns / NS_PER_S) of the last ROLLUP_RECENT_S. Returns false: there was none. */
+bool series_value_at(const struct series *s, uint64_t second, double *ret);
 
 struct rollup_table {
 	uint32_t n;

@@ -6,13 +6,15 @@
 #include "ipc/openapi.h"
 
 #include "base/log.h"
-#include "ipc/query.h"
+#include "ipc/metrics.h"
 #include "recorder/recorder.h"
 
 /* What history.sock serves. Everything is read from the store and nothing is changed by asking. */
 
 #define INCIDENTS_DEFAULT 50
 #define CANDIDATES_MAX    5
+#define METRICS_STEPS     60 /* points of a series, unless asked for otherwise */
+#define METRICS_SINCE_US  (3600 * US_PER_S)
 
 /* Rows as JSON values of an array. */
 struct rows {
@@ -290,6 +292,66 @@ static int get_metrics(void *userdata, const struct http_request *rq, struct htt
 	return 0;
 }
 
+/* How coarse an answer may be: the finest span that the store still has of that time and that is not
+ * more than the screen can show, and a multiple of it as a step. */
+static void choose_step(const struct query_metrics *asked, struct store_query *q)
+{
+	static const uint64_t spans_s[] = { 10, 60, 3600 };
+	static const uint64_t reach_s[] = { 2 * 3600, 2 * 86400, UINT64_MAX / US_PER_S };
+	uint64_t now_us = clock_wall_us(), until_us = q->until_us ? q->until_us : now_us;
+	uint64_t window_s = until_us > q->since_us ? (until_us - q->since_us) / US_PER_S : 0;
+	uint64_t span_s, step_s = asked->step_s ? asked->step_s : window_s / METRICS_STEPS;
+
+	for (q->span = 0; q->span + 1 < _STORE_SPAN_MAX; q->span++)
+		if (window_s <= reach_s[q->span] &&
+		    (asked->step_s == 0 || asked->step_s < spans_s[q->span + 1]))
+			break;
+	span_s = spans_s[q->span];
+	step_s = step_s > span_s ? (step_s + span_s - 1) / span_s * span_s : span_s;
+	q->step_us = step_s * US_PER_S;
+}
+
+static void on_step(void *userdata, const struct rollup *p)
+{
+	const struct metrics_point point = { .wall_us = p->wall_us,
+					     .mean = p->n > 0 ? p->sum / p->n : 0,
+					     .min = p->min,
+					     .max = p->max };
+
+	metrics_add(userdata, p->signal, &p->entity, &point);
+}
+
+static int get_metrics_query(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			     struct err *reterr)
+{
+	struct recorder *rec = userdata;
+	struct query_metrics asked = { .rows_max = STORE_STEPS_MAX };
+	char entity[ENTITY_TEXT_MAX] = "";
+	struct metrics_answer answer;
+	const struct store_ops *ops;
+	struct store_query q;
+	void *state;
+	int r = query_metrics_parse(rq, &asked, reterr);
+
+	q = (struct store_query){ .since_us = asked.since_us ? asked.since_us :
+							       clock_wall_us() - METRICS_SINCE_US,
+				  .until_us = asked.until_us,
+				  .signal = asked.signal,
+				  .rows_max = (uint32_t)asked.rows_max };
+	if (asked.has_entity)
+		q.entity = entity_format(&asked.entity, entity);
+	choose_step(&asked, &q);
+	if (r >= 0)
+		r = history_query(rec->history, &ops, &state, reterr);
+	if (r < 0)
+		return r;
+	metrics_begin(&answer, q.step_us / US_PER_S);
+	r = ops->steps(state, &q, on_step, &answer, reterr);
+	if (metrics_end(&answer, (uint32_t)r == q.rows_max, &ret->json) < 0)
+		return no_memory(reterr);
+	return history_queried(rec->history, r, reterr) < 0 ? r : 0;
+}
+
 static int get_audit_head(void *userdata, const struct http_request *rq, struct http_answer *ret,
 			  struct err *reterr)
 {
@@ -382,6 +444,13 @@ const struct http_endpoint recorder_endpoints[] = {
 	  get_metrics,
 	  { "measurements of each ten seconds", .query = "signal, since_usec, limit, unit, entity",
 	    .answer = "200 span_s#, rollups[], more!" } },
+	{ "GET",
+	  "/v1/metrics/query",
+	  ROLE_READ,
+	  get_metrics_query,
+	  { "measurements of any time, put together by steps",
+	    .query = "signal, unit, entity, since_usec, until_usec, step_s, limit",
+	    .answer = "200 step_s#, series[], more!" } },
 	{ "GET",
 	  "/v1/audit/head",
 	  ROLE_READ,

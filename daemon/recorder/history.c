@@ -203,7 +203,12 @@ bool history_expire(struct history *h, uint64_t now_wall_us)
 {
 	const struct store_keep keep = {
 		.records_since_us = days_before(now_wall_us, HISTORY_RECORDS_DAYS),
-		.rollups_since_us = days_before(now_wall_us, HISTORY_ROLLUPS_DAYS),
+		.rollups_since_us = { days_before(now_wall_us, HISTORY_POINTS_DAYS),
+				      days_before(now_wall_us, HISTORY_MINUTES_DAYS),
+				      days_before(now_wall_us, HISTORY_HOURS_DAYS) },
+		.complete_us = now_wall_us > HISTORY_LATE_S * US_PER_S ?
+				       now_wall_us - HISTORY_LATE_S * US_PER_S :
+				       0,
 		.size_max_bytes = HISTORY_SIZE_MAX_BYTES,
 	};
 	struct err err = { 0 };

@@ -12,7 +12,10 @@
 #define HISTORY_RECORDS_MAX    1024     /* held back while the disk refuses: about 4 MB */
 #define HISTORY_ROLLUPS_MAX    4096     /* about 1.6 MB */
 #define HISTORY_RECORDS_DAYS   30
-#define HISTORY_ROLLUPS_DAYS   14
+#define HISTORY_POINTS_DAYS    2 /* of 10 s each */
+#define HISTORY_MINUTES_DAYS   14
+#define HISTORY_HOURS_DAYS     400 /* the same week a year ago */
+#define HISTORY_LATE_S         30  /* rollups come this late at most */
 #define HISTORY_SIZE_MAX_BYTES (UINT64_C(512) << 20)
 #define HISTORY_EXPIRE_NS      (60 * NS_PER_S)
 
@@ -41,7 +44,7 @@ bool history_add_rollups(struct history *h, const struct rollups *rollups);
 void history_flush(struct history *h);
 bool history_is_waiting(const struct history *h);
 
-/* Deletes a little of what is too old. Returns whether there is more to delete. */
+/* Makes longer rollups and deletes a little of what is too old. Returns whether there is more to do. */
 bool history_expire(struct history *h, uint64_t now_wall_us);
 
 const struct history_stats *history_stats(struct history *h);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "ops/store.h"
 #include "sys/sqlitedb.h"
 
@@ -101,6 +102,38 @@ static int add_rollup(struct sqlite *q, const struct rollup *rollup, struct err 
 	return r == -EINVAL ? 0 : r;
 }
 
+static const char *const rolled_names
+	[] = { [STORE_SPAN_MINUTE] = "minutes_until", [STORE_SPAN_HOUR] = "hours_until" };
+static const uint64_t span_us[] = { [STORE_SPAN_10S] = 10 * US_PER_S,
+				    [STORE_SPAN_MINUTE] = 60 * US_PER_S,
+				    [STORE_SPAN_HOUR] = 3600 * US_PER_S };
+
+static int set_rolled(struct sqlite *q, enum statement how, enum store_span span, uint64_t until_us,
+		      struct err *reterr)
+{
+	sqlite3_stmt *s;
+	int r = sqlitedb_get(q, how, &s, reterr);
+
+	if (r < 0)
+		return r;
+	sqlite_bind_text(s, 1, rolled_names[span]);
+	sqlite_bind_u64(s, 2, until_us);
+	return sqlitedb_run(q, s, "write history", reterr);
+}
+
+/* What comes late is in a longer span that was made without it: that is made again. */
+static int note_late(struct sqlite *q, const struct rollup *rollups, size_t n, struct err *reterr)
+{
+	uint64_t oldest_us = UINT64_MAX;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		oldest_us = rollups[i].wall_us < oldest_us ? rollups[i].wall_us : oldest_us;
+	for (enum store_span s = STORE_SPAN_MINUTE; r >= 0 && n > 0 && s < _STORE_SPAN_MAX; s++)
+		r = set_rolled(q, LOWER_ROLLED, s, oldest_us - oldest_us % span_us[s], reterr);
+	return r;
+}
+
 static int sqlite_write(void *state, const struct record *records, size_t n_records,
 			const struct rollup *rollups, size_t n_rollups, struct err *reterr)
 {
@@ -114,11 +147,79 @@ static int sqlite_write(void *state, const struct record *records, size_t n_reco
 	for (size_t i = 0; r >= 0 && i < n_rollups; i++)
 		r = add_rollup(q, &rollups[i], reterr);
 	if (r >= 0)
+		r = note_late(q, rollups, n_rollups, reterr);
+	if (r >= 0)
 		r = sqlitedb_do(q, COMMIT, "commit history batch", reterr);
 	/* An error of the disk may have rolled back already (SQLite, "Transactions", section 3). */
 	if (r < 0 && !sqlite3_get_autocommit(q->db))
 		(void)sqlitedb_do(q, ROLLBACK, "roll back history batch", NULL);
 	return r < 0 ? r : 0;
+}
+
+/* Returns 1 with the first value of the first row; 0: there is none; -errno. */
+static int read_u64(struct sqlite *q, sqlite3_stmt *s, uint64_t *ret, struct err *reterr)
+{
+	int rc = sqlite3_step(s), r = rc == SQLITE_ROW;
+
+	if (rc == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(s, 0);
+	else if (rc != SQLITE_DONE)
+		r = sqlitedb_fail(q, rc, "read history", reterr);
+	(void)sqlite3_reset(s);
+	return r;
+}
+
+/* The beginning of the oldest span that is not made yet. Returns 1; 0: nothing to make it of; -errno. */
+static int find_unrolled(struct sqlite *q, enum store_span to, uint64_t *ret_us, struct err *reterr)
+{
+	uint64_t from_us = 0, first_us = 0;
+	sqlite3_stmt *s;
+	int r = sqlitedb_get(q, GET_ROLLED, &s, reterr);
+
+	if (r < 0)
+		return r;
+	sqlite_bind_text(s, 1, rolled_names[to]);
+	r = read_u64(q, s, &from_us, reterr);
+	if (r >= 0)
+		r = sqlitedb_get(q, to == STORE_SPAN_MINUTE ? NEXT_POINT : NEXT_MINUTE, &s, reterr);
+	if (r < 0)
+		return r;
+	sqlite_bind_u64(s, 1, from_us);
+	r = read_u64(q, s, &first_us, reterr);
+	if (r > 0)
+		*ret_us = first_us - first_us % span_us[to];
+	return r;
+}
+
+static int make_span(struct sqlite *q, enum store_span to, uint64_t start_us, struct err *reterr)
+{
+	sqlite3_stmt *s;
+	int r = sqlitedb_get(q, to == STORE_SPAN_MINUTE ? ROLL_MINUTE : ROLL_HOUR, &s, reterr);
+
+	if (r < 0)
+		return r;
+	sqlite_bind_u64(s, 1, start_us);
+	sqlite_bind_u64(s, 2, start_us + span_us[to]);
+	r = sqlitedb_run(q, s, "make longer rollups", reterr);
+	return r < 0 ? r : set_rolled(q, SET_ROLLED, to, start_us + span_us[to], reterr);
+}
+
+/* Makes one minute or hour of what is in it. Returns 1; 0: none is complete; -errno. */
+static int roll(struct sqlite *q, enum store_span to, uint64_t complete_us, struct err *reterr)
+{
+	uint64_t start_us = 0;
+	int r = find_unrolled(q, to, &start_us, reterr);
+
+	if (r <= 0 || start_us + span_us[to] > complete_us)
+		return r < 0 ? r : 0;
+	r = sqlitedb_do(q, BEGIN, "begin longer rollups", reterr);
+	if (r >= 0)
+		r = make_span(q, to, start_us, reterr);
+	if (r >= 0)
+		r = sqlitedb_do(q, COMMIT, "commit longer rollups", reterr);
+	if (r < 0 && !sqlite3_get_autocommit(q->db))
+		(void)sqlitedb_do(q, ROLLBACK, "roll back longer rollups", NULL);
+	return r < 0 ? r : 1;
 }
 
 /* Deletes up to EXPIRE_ROWS older than since_us. Returns how many; -errno. */
@@ -148,31 +249,40 @@ static int64_t read_used_bytes(struct sqlite *q, struct err *reterr)
 	return r < 0 ? r : (pages - unused_pages) * page_bytes;
 }
 
-/* The oldest go, whatever their age: points first, which are many and say little each. */
+/* The oldest go, whatever their age: points first, which are many and say little each, and of which the
+ * minutes and hours are made already. */
 static int cut_to_size(struct sqlite *q, uint64_t size_max_bytes, struct err *reterr)
 {
+	static const enum statement order[] = { EXPIRE_POINTS, EXPIRE_MINUTES, EXPIRE_HOURS,
+						EXPIRE_RECORDS };
 	int64_t used_bytes = read_used_bytes(q, reterr);
-	int r;
+	int r = 0;
 
 	if (used_bytes < 0)
 		return (int)used_bytes;
-	if ((uint64_t)used_bytes <= size_max_bytes)
-		return 0;
-	r = expire_rows(q, EXPIRE_POINTS, UINT64_MAX, reterr);
-	return r != 0 ? r : expire_rows(q, EXPIRE_RECORDS, UINT64_MAX, reterr);
+	for (size_t i = 0; (uint64_t)used_bytes > size_max_bytes && r == 0 && i < ELEMENTSOF(order);
+	     i++)
+		r = expire_rows(q, order[i], UINT64_MAX, reterr);
+	return r;
 }
 
 static int sqlite_expire(void *state, const struct store_keep *keep, struct err *reterr)
 {
 	struct sqlite *q = state;
-	int r, n;
+	int r = roll(q, STORE_SPAN_MINUTE, keep->complete_us, reterr), n = r;
 
-	n = expire_rows(q, EXPIRE_POINTS, keep->rollups_since_us, reterr);
-	r = n < 0 ? n : expire_rows(q, EXPIRE_RECORDS, keep->records_since_us, reterr);
+	if (r == 0)
+		n = r = roll(q, STORE_SPAN_HOUR, keep->complete_us, reterr);
+	for (enum store_span s = 0; r >= 0 && s < _STORE_SPAN_MAX; s++) {
+		r = expire_rows(q, EXPIRE_POINTS + s, keep->rollups_since_us[s], reterr);
+		n += r;
+	}
+	if (r >= 0)
+		r = expire_rows(q, EXPIRE_RECORDS, keep->records_since_us, reterr);
 	if (r < 0)
 		return r;
 	n += r;
-	r = expire_rows(q, EXPIRE_SERIES, keep->rollups_since_us, reterr);
+	r = expire_rows(q, EXPIRE_SERIES, keep->rollups_since_us[STORE_SPAN_HOUR], reterr);
 	if (r < 0)
 		return r;
 	r = cut_to_size(q, keep->size_max_bytes, reterr);
@@ -292,21 +402,13 @@ static int read_rollup(sqlite3_stmt *s, struct rollup *ret)
 	return entity_parse((const char *)sqlite3_column_text(s, 1), &ret->entity, NULL);
 }
 
-static int sqlite_rollups(void *state, const struct store_query *query, store_rollup_fn *fn,
-			  void *userdata, struct err *reterr)
+/* Hands over all rollups of a bound statement. Returns how many; -errno. */
+static int each_rollup(struct sqlite *q, sqlite3_stmt *s, store_rollup_fn *fn, void *userdata,
+		       struct err *reterr)
 {
-	struct sqlite *q = state;
 	struct rollup rollup;
-	sqlite3_stmt *s;
-	int rc, n = 0, r;
+	int rc, n = 0, r = 0;
 
-	r = sqlitedb_get(q, LIST_POINTS, &s, reterr);
-	if (r < 0)
-		return r;
-	sqlite_bind_u64(s, 1, query->since_us);
-	sqlite_bind_text(s, 2, query->signal);
-	sqlite_bind_text(s, 3, query->entity);
-	sqlite_bind_u64(s, 4, bound_rows(query->rows_max));
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
 		if (read_rollup(s, &rollup) < 0)
 			continue;
@@ -317,6 +419,39 @@ static int sqlite_rollups(void *state, const struct store_query *query, store_ro
 		r = sqlitedb_fail(q, rc, "read rollups", reterr);
 	(void)sqlite3_reset(s);
 	return r < 0 ? r : n;
+}
+
+static int sqlite_rollups(void *state, const struct store_query *query, store_rollup_fn *fn,
+			  void *userdata, struct err *reterr)
+{
+	sqlite3_stmt *s;
+	int r = sqlitedb_get(state, LIST_POINTS, &s, reterr);
+
+	if (r < 0)
+		return r;
+	sqlite_bind_u64(s, 1, query->since_us);
+	sqlite_bind_text(s, 2, query->signal);
+	sqlite_bind_text(s, 3, query->entity);
+	sqlite_bind_u64(s, 4, bound_rows(query->rows_max));
+	return each_rollup(state, s, fn, userdata, reterr);
+}
+
+static int sqlite_steps(void *state, const struct store_query *query, store_rollup_fn *fn,
+			void *userdata, struct err *reterr)
+{
+	sqlite3_stmt *s;
+	int r = sqlitedb_get(state, STEP_POINTS + query->span, &s, reterr);
+
+	if (r < 0)
+		return r;
+	sqlite_bind_u64(s, 1, query->since_us);
+	sqlite_bind_u64(s, 2, query->until_us > 0 ? query->until_us : UINT64_MAX);
+	sqlite_bind_text(s, 3, query->signal);
+	sqlite_bind_text(s, 4, query->entity);
+	sqlite_bind_u64(s, 5, query->step_us);
+	sqlite_bind_u64(s, 6,
+			query->rows_max < STORE_STEPS_MAX ? query->rows_max : STORE_STEPS_MAX);
+	return each_rollup(state, s, fn, userdata, reterr);
 }
 
 static int sqlite_find(void *state, uint64_t ending, uint64_t mask, bool incidents,
@@ -353,5 +488,6 @@ const struct store_ops store_sqlite = {
 	.incident = sqlite_incident,
 	.chain = sqlite_chain,
 	.rollups = sqlite_rollups,
+	.steps = sqlite_steps,
 	.find = sqlite_find,
 };

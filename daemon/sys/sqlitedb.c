@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "model/record.h"
 
-#define SCHEMA_VERSION   1
+#define SCHEMA_VERSION   2
 #define APPLICATION_ID   0x61696f70 /* "aiop", in the file's head */
 #define BUSY_MS          100        /* a person's sqlite3 shell may hold the lock */
 #define OPEN_CHECK_NS    NS_PER_S   /* of looking for damage at start; later it is found by use */
@@ -25,6 +25,13 @@ static_assert(RECORD_KIND_INCIDENT == 1, "the schema and the statements say kind
 /* Points are ordered by time first: they arrive in that order, so inserts and expiry touch few
  * pages (a key that began with the series would touch one page for each). 1048575 (0xfffff) is the
  * four last characters of an id, the shortest ending people may give. */
+#define ROLLUP_COLUMNS                                                                  \
+	"(wall_us INTEGER NOT NULL, series INTEGER NOT NULL, n INTEGER NOT NULL,"       \
+	" min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL, last REAL NOT NULL," \
+	" PRIMARY KEY(wall_us, series)) STRICT, WITHOUT ROWID;"
+#define LONGER_SPANS                                                              \
+	"CREATE TABLE minutes" ROLLUP_COLUMNS "CREATE TABLE hours" ROLLUP_COLUMNS \
+	"INSERT INTO meta VALUES('minutes_until', '0'), ('hours_until', '0');"
 static const char schema[] =
 	"PRAGMA auto_vacuum = INCREMENTAL;"
 	"PRAGMA journal_mode = WAL;"
@@ -38,17 +45,39 @@ static const char schema[] =
 	"CREATE INDEX records_ending ON records(id & 1048575);"
 	"CREATE TABLE series(id INTEGER PRIMARY KEY, signal TEXT NOT NULL, entity TEXT NOT NULL,"
 	" last_us INTEGER NOT NULL, UNIQUE(signal, entity)) STRICT;"
-	"CREATE TABLE points(wall_us INTEGER NOT NULL, series INTEGER NOT NULL, n INTEGER NOT NULL,"
-	" min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL, last REAL NOT NULL,"
-	" PRIMARY KEY(wall_us, series)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE points" ROLLUP_COLUMNS LONGER_SPANS
 	"CREATE VIEW rollups AS SELECT signal, entity, wall_us, n, min, max, sum, last"
 	" FROM points JOIN series ON series.id = points.series;"
-	"INSERT INTO meta VALUES('schema_version', '1');"
+	"INSERT INTO meta VALUES('schema_version', '2');"
 	"PRAGMA application_id = 1634299760;"
-	"PRAGMA user_version = 1;"
+	"PRAGMA user_version = 2;"
 	"COMMIT;";
 
+/* Of version 1, which had no longer spans: they are made of the points that are there. */
+static const char upgrade_1[] = "BEGIN;" LONGER_SPANS
+				"UPDATE meta SET value = '2' WHERE name = 'schema_version';"
+				"PRAGMA user_version = 2;"
+				"COMMIT;";
+
 #define ROW_COLUMNS "r.id, r.parent_id, r.incident_id, r.wall_us, r.json"
+
+#define STEPS_OF(table)                                                                             \
+	"SELECT signal, entity, wall_us / ?5 * ?5 AS step, sum(n), min(min), max(max), sum(sum), 0" \
+	" FROM " table " AS p CROSS JOIN series ON series.id = p.series WHERE wall_us >= ?1"        \
+	" AND wall_us < ?2 AND (?3 IS NULL OR signal GLOB ?3) AND (?4 IS NULL OR entity = ?4)"      \
+	" GROUP BY series.id, step ORDER BY signal, entity, step LIMIT ?6"
+
+/* What is made again, because some of it came late, replaces what was there. */
+#define ROLL(from, to)                                                                           \
+	"INSERT OR REPLACE INTO " to " SELECT ?1, g.series, g.n, g.low, g.high, g.total, p.last" \
+	" FROM (SELECT series, max(wall_us) AS newest, sum(n) AS n, min(min) AS low,"            \
+	" max(max) AS high, sum(sum) AS total FROM " from                                        \
+	" WHERE wall_us >= ?1 AND wall_us < ?2 GROUP BY series) AS g"                            \
+	" JOIN " from " AS p ON p.wall_us = g.newest AND p.series = g.series"
+
+#define EXPIRE_OF(table)                                                           \
+	"DELETE FROM " table " WHERE (wall_us, series) IN (SELECT wall_us, series" \
+	" FROM " table " WHERE wall_us < ?1 ORDER BY wall_us, series LIMIT ?2)"
 
 static const char *const texts[_STATEMENT_MAX] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
@@ -84,8 +113,20 @@ static const char *const texts[_STATEMENT_MAX] = {
 			   " AND (id & ?2) = ?1 AND incident_id = id ORDER BY id DESC LIMIT ?3",
 	[EXPIRE_RECORDS] = "DELETE FROM records WHERE id IN"
 			   " (SELECT id FROM records WHERE id < ?1 ORDER BY id LIMIT ?2)",
-	[EXPIRE_POINTS] = "DELETE FROM points WHERE (wall_us, series) IN (SELECT wall_us, series"
-			  " FROM points WHERE wall_us < ?1 ORDER BY wall_us, series LIMIT ?2)",
+	[STEP_POINTS] = STEPS_OF("points"),
+	[STEP_MINUTES] = STEPS_OF("minutes"),
+	[STEP_HOURS] = STEPS_OF("hours"),
+	[NEXT_POINT] = "SELECT wall_us FROM points WHERE wall_us >= ?1 ORDER BY wall_us LIMIT 1",
+	[NEXT_MINUTE] = "SELECT wall_us FROM minutes WHERE wall_us >= ?1 ORDER BY wall_us LIMIT 1",
+	[ROLL_MINUTE] = ROLL("points", "minutes"),
+	[ROLL_HOUR] = ROLL("minutes", "hours"),
+	[GET_ROLLED] = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1",
+	[SET_ROLLED] = "UPDATE meta SET value = ?2 WHERE name = ?1",
+	[LOWER_ROLLED] =
+		"UPDATE meta SET value = ?2 WHERE name = ?1 AND CAST(value AS INTEGER) > ?2",
+	[EXPIRE_POINTS] = EXPIRE_OF("points"),
+	[EXPIRE_MINUTES] = EXPIRE_OF("minutes"),
+	[EXPIRE_HOURS] = EXPIRE_OF("hours"),
 	[EXPIRE_SERIES] = "DELETE FROM series WHERE last_us < ?1",
 };
 
@@ -229,6 +270,12 @@ static int check_schema(struct sqlite *q, struct err *reterr)
 		return r;
 	if (version == 0 && application == 0)
 		return execute(q, schema, "create history", reterr);
+	if (version == 1 && application == APPLICATION_ID) {
+		r = execute(q, upgrade_1, "upgrade history", reterr);
+		version = SCHEMA_VERSION;
+	}
+	if (r < 0)
+		return r;
 	if (version != SCHEMA_VERSION || application != APPLICATION_ID)
 		return err_set(reterr, -EUCLEAN,
 			       "open history: schema version %" PRId64 " of application %#" PRIx64

@@ -46,7 +46,7 @@ static void add(struct rollup_table *t, const char *unit, double value, uint64_t
 
 	(void)str_copy(s.signal, sizeof(s.signal), "unit.cpu_usage_pct");
 	s.entity = entity_make(ENTITY_KIND_UNIT, unit);
-	rollup_add(t, &s, 1000);
+	rollup_add(t, &s, 19 * US_PER_S); /* is of the ten seconds from 10 on */
 }
 
 static void aggregates_ten_seconds(void **state)
@@ -64,7 +64,29 @@ static void aggregates_ten_seconds(void **state)
 	assert_float_equal(sent.last.max, 5, 1e-9);
 	assert_float_equal(sent.last.sum, 6, 1e-9);
 	assert_float_equal(sent.last.last, 2, 1e-9);
-	assert_int_equal(sent.last.wall_us, 1000);
+	assert_int_equal(sent.last.wall_us, 10 * US_PER_S);
+}
+
+static void each_second_of_the_last_minute_is_remembered(void **state)
+{
+	struct rollup_table *t = *state;
+	double v = 0;
+
+	add(t, "a.service", 1, 100 * NS_PER_S);
+	add(t, "a.service", 2, 100 * NS_PER_S + 1);
+	add(t, "a.service", 3, 103 * NS_PER_S);
+	assert_true(series_value_at(&t->v[0], 100, &v) && v == 2);
+	assert_false(series_value_at(&t->v[0], 101, &v));
+	assert_true(series_value_at(&t->v[0], 103, &v) && v == 3);
+	assert_false(series_value_at(&t->v[0], 104, &v));
+	add(t, "a.service", 4, 100 * NS_PER_S); /* late: of no second */
+	assert_true(series_value_at(&t->v[0], 103, &v) && v == 3);
+	add(t, "a.service", 5, 160 * NS_PER_S);
+	assert_false(series_value_at(&t->v[0], 100, &v));
+	assert_true(series_value_at(&t->v[0], 103, &v) && v == 3);
+	add(t, "a.service", 6, 1000 * NS_PER_S);
+	assert_false(series_value_at(&t->v[0], 160, &v));
+	assert_false(series_value_at(&t->v[0], 999, &v));
 }
 
 static void starts_anew_and_sends_nothing_when_nothing_came(void **state)
@@ -122,6 +144,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(aggregates_ten_seconds, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_second_of_the_last_minute_is_remembered, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(starts_anew_and_sends_nothing_when_nothing_came,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_entities_apart_and_is_bounded, setup,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -264,7 +265,7 @@ static void what_is_too_old_goes(void **state)
 {
 	struct fixture *f = *state;
 	const struct store_keep keep = { .records_since_us = T0_US + 15,
-					 .rollups_since_us = T0_US + 1,
+					 .rollups_since_us = { T0_US + 1, T0_US + 1, T0_US + 1 },
 					 .size_max_bytes = UINT64_MAX };
 	const struct rollup rollups[] = { rollup_of(T0_US, 1), rollup_of(T0_US + 1, 2) };
 	struct seen seen = { 0 };
@@ -313,6 +314,140 @@ static void the_oldest_go_when_it_is_too_big(void **state)
 	assert_int_equal(store_sqlite.open(f->path, &f->store, NULL), 0);
 }
 
+static struct seen steps(struct fixture *f, enum store_span span, uint64_t step_us)
+{
+	const struct store_query q = { .rows_max = STORE_STEPS_MAX,
+				       .span = span,
+				       .step_us = step_us };
+	struct seen seen = { 0 };
+	int n = store_sqlite.steps(f->store, &q, on_rollup, &seen, NULL);
+
+	assert_true(n >= 0 && (size_t)n == seen.n);
+	return seen;
+}
+
+static void make_all(struct fixture *f, uint64_t complete_us)
+{
+	const struct store_keep keep = { .complete_us = complete_us, .size_max_bytes = UINT64_MAX };
+	int r, n = 0;
+
+	while ((r = store_sqlite.expire(f->store, &keep, NULL)) > 0)
+		assert_true(n++ < 1000);
+	assert_int_equal(r, 0);
+}
+
+/* T0 rounded to the hour; value i at the i-th ten seconds of two hours. */
+#define HOUR_US UINT64_C(3600000000)
+#define H0_US   (T0_US / HOUR_US * HOUR_US)
+static void two_hours(struct fixture *f)
+{
+	for (uint64_t i = 0; i < 720; i++) {
+		struct rollup r = rollup_of(H0_US + i * 10 * US_PER_S, (double)i);
+
+		assert_int_equal(store_sqlite.write(f->store, NULL, 0, &r, 1, NULL), 0);
+	}
+}
+
+static void minutes_and_hours_are_made_of_what_is_complete(void **state)
+{
+	struct fixture *f = *state;
+	struct seen seen;
+
+	two_hours(f);
+	make_all(f, H0_US + 2 * HOUR_US - 1); /* the last second of the second hour is to come */
+	assert_int_equal(steps(f, STORE_SPAN_MINUTE, 60 * US_PER_S).n, 119);
+	seen = steps(f, STORE_SPAN_HOUR, HOUR_US);
+	assert_int_equal(seen.n, 1);
+	assert_true(seen.last.wall_us == H0_US && seen.last.n == 360 && seen.last.min == 0 &&
+		    seen.last.max == 359 && seen.last.sum == 359 * 360 / 2);
+	make_all(f, H0_US + 2 * HOUR_US);
+	assert_int_equal(steps(f, STORE_SPAN_HOUR, HOUR_US).n, 2);
+}
+
+static void what_comes_late_is_in_its_minute_and_hour(void **state)
+{
+	struct fixture *f = *state;
+	struct rollup late = rollup_of(H0_US + 61 * US_PER_S, 5000);
+
+	two_hours(f);
+	make_all(f, H0_US + 3 * HOUR_US);
+	assert_int_equal(store_sqlite.write(f->store, NULL, 0, &late, 1, NULL), 0);
+	make_all(f, H0_US + 3 * HOUR_US);
+	assert_int_equal(steps(f, STORE_SPAN_HOUR, HOUR_US).n, 2);
+	assert_true(steps(f, STORE_SPAN_MINUTE, 24 * HOUR_US).last.max == 5000);
+	assert_true(steps(f, STORE_SPAN_HOUR, 24 * HOUR_US).last.max == 5000);
+	assert_int_equal(steps(f, STORE_SPAN_HOUR, 24 * HOUR_US).last.n, 721);
+}
+
+static void the_same_is_not_made_twice_over_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	two_hours(f);
+	make_all(f, H0_US + HOUR_US);
+	store_sqlite.close(f->store);
+	f->store = NULL;
+	assert_int_equal(store_sqlite.open(f->path, &f->store, NULL), 0);
+	make_all(f, H0_US + 2 * HOUR_US);
+	assert_int_equal(steps(f, STORE_SPAN_HOUR, 24 * HOUR_US).last.n, 720);
+}
+
+static void steps_are_put_together_by_series_and_pattern(void **state)
+{
+	struct fixture *f = *state;
+	struct rollup other = rollup_of(H0_US, 7);
+	struct store_query q = { .rows_max = 9, .step_us = HOUR_US, .signal = "unit.*_pct" };
+	struct seen seen = { 0 };
+
+	two_hours(f);
+	other.entity = entity_make(ENTITY_KIND_UNIT, "b.service");
+	assert_int_equal(store_sqlite.write(f->store, NULL, 0, &other, 1, NULL), 0);
+	assert_int_equal(store_sqlite.steps(f->store, &q, on_rollup, &seen, NULL), 3);
+	assert_string_equal(seen.last.entity.name, "b.service");
+	q.signal = "host.*";
+	assert_int_equal(store_sqlite.steps(f->store, &q, on_rollup, &seen, NULL), 0);
+	q = (struct store_query){ .rows_max = 2, .step_us = HOUR_US };
+	assert_int_equal(store_sqlite.steps(f->store, &q, on_rollup, &seen, NULL), 2);
+}
+
+/* The schema as version 1 made it, with two hours of points. */
+static void a_history_of_version_1_is_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *db = NULL;
+
+	two_hours(f);
+	store_sqlite.close(f->store);
+	f->store = NULL;
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "DROP TABLE minutes; DROP TABLE hours; DELETE FROM meta;"
+				      "INSERT INTO meta VALUES('schema_version', '1');"
+				      "PRAGMA user_version = 1;",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(store_sqlite.open(f->path, &f->store, NULL), 0);
+	make_all(f, H0_US + 3 * HOUR_US);
+	assert_int_equal(steps(f, STORE_SPAN_HOUR, 24 * HOUR_US).last.n, 720);
+}
+
+static void points_go_before_minutes_and_records(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_keep keep = { .size_max_bytes = 60 * 1024 };
+	int r, n = 0;
+
+	two_hours(f);
+	make_all(f, H0_US + 3 * HOUR_US);
+	three_incidents(f);
+	while ((r = store_sqlite.expire(f->store, &keep, NULL)) > 0)
+		assert_true(n++ < 100);
+	assert_true(steps(f, STORE_SPAN_10S, 10 * US_PER_S).n < 720);
+	assert_int_equal(steps(f, STORE_SPAN_MINUTE, 60 * US_PER_S).n, 120);
+	assert_int_equal(incidents(f, &(struct store_query){ .state = -1, .rows_max = 9 }).n, 3);
+}
+
 static void it_is_all_there_when_opened_again(void **state)
 {
 	struct fixture *f = *state;
@@ -357,6 +492,12 @@ int main(void)
 		TEST(a_value_that_is_no_number_holds_up_no_other),
 		TEST(what_is_too_old_goes),
 		TEST(the_oldest_go_when_it_is_too_big),
+		TEST(minutes_and_hours_are_made_of_what_is_complete),
+		TEST(what_comes_late_is_in_its_minute_and_hour),
+		TEST(the_same_is_not_made_twice_over_a_restart),
+		TEST(steps_are_put_together_by_series_and_pattern),
+		TEST(a_history_of_version_1_is_taken_over),
+		TEST(points_go_before_minutes_and_records),
 		TEST(it_is_all_there_when_opened_again),
 		TEST(a_file_of_something_else_is_damaged_and_put_aside),
 	};

@@ -61,6 +61,7 @@ complete -c aiopsctl -n '__aiopsctl_at do' -a '(__aiopsctl_column do)'
 complete -c aiopsctl -n '__aiopsctl_under do; and not __aiopsctl_at do' \
     -a '(__aiopsctl_params (__aiopsctl_words)[2] do)'
 complete -c aiopsctl -n '__aiopsctl_at mode' -a 'observe suggest approve auto'
+complete -c aiopsctl -n '__aiopsctl_at metrics' -a '(__aiopsctl metrics --full | awk "{ print \\$2 }" | sort -u)'
 complete -c aiopsctl -n '__aiopsctl_at audit' -a verify
 complete -c aiopsctl -n '__aiopsctl_at config' -a 'show check cat'
 complete -c aiopsctl -n '__aiopsctl_at config cat' -a 'services policy alerts runbooks'
