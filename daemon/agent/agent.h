@@ -14,7 +14,7 @@
 
 /* The parts of aiops-agent; main() is in daemon/agent.c. */
 
-#define AGENT_PROBES_MAX    16
+#define AGENT_PROBES_MAX    32
 #define AGENT_UNSENT_MAX    8 /* commands kept for an executor that is away */
 #define AGENT_TICK_NS       NS_PER_S
 #define AGENT_BOOT_GRACE_NS (30 * NS_PER_S) /* units are still being started */

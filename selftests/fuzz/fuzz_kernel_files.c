@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "sys/cgroup.h"
+#include "sys/netcount.h"
 #include "sys/procfs.h"
 #include "sys/psi.h"
 
@@ -54,6 +55,22 @@ static void read_process(int root_fd, int proc_fd)
 	(void)procfs_read_euid(proc_fd, PID, &uid);
 	if (procfs_read_mounts(root_fd, &mounts) == 0)
 		assert(mounts.n <= PROCFS_MOUNTS_MAX);
+}
+
+static void read_counters(const uint8_t *data, size_t size)
+{
+	struct netcount_dev devs[4];
+	char text[4096] = "";
+	uint64_t v = 0;
+	size_t n;
+
+	memcpy(text, data, size < sizeof(text) ? size : sizeof(text) - 1);
+	(void)netcount_find(text, "Tcp", "CurrEstab", &v);
+	(void)netcount_find_socket(text, "TCP", "inuse", &v);
+	n = netcount_parse_devs(text, devs, ELEMENTSOF(devs));
+	assert(n <= ELEMENTSOF(devs));
+	for (size_t i = 0; i < n; i++)
+		assert(str_is_terminated(devs[i].name, sizeof(devs[i].name)));
 }
 
 static void read_path(const uint8_t *data, size_t size)
@@ -114,5 +131,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_figures(fd);
 	read_process(root_fd, proc_fd);
 	read_path(data, size);
+	read_counters(data, size);
 	return 0;
 }
