@@ -155,6 +155,12 @@ int step_finish_apply(struct step *s, enum attempt_phase phase, int error, const
 	return r;
 }
 
+int step_verify(struct step *s, struct err *reterr)
+{
+	clock_sleep_ns(s->ops->settle_ms * NS_PER_MS);
+	return s->ops->verify(&s->context, reterr);
+}
+
 /* Undo is given a time of its own: what apply() used up must not be missing here. */
 int step_revert(struct step *s, struct err *reterr)
 {
@@ -230,8 +236,7 @@ static int apply_and_verify(struct step *s, struct err *reterr)
 	r = claim_write(s, STEP_PHASE_APPLIED, reterr);
 	if (r < 0)
 		return r;
-	clock_sleep_ns(s->ops->settle_ms * NS_PER_MS);
-	r = s->ops->verify(&s->context, &why);
+	r = step_verify(s, &why);
 	/* It was done; that its effect cannot be seen is no failure. */
 	if (r < 0 && r != -EINPROGRESS)
 		return fail_after_apply(s, r, &why, reterr);

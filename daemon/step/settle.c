@@ -45,8 +45,7 @@ static int settle_applied(struct step *s, enum step_phase phase, struct err *ret
 	step_context(s);
 	if (phase == STEP_PHASE_REVERTING)
 		return settle_by_revert(s, reterr);
-	clock_sleep_ns(s->ops->settle_ms * NS_PER_MS);
-	if (s->ops->verify(&s->context, &why) < 0)
+	if (step_verify(s, &why) < 0)
 		return settle_by_revert(s, reterr);
 	return step_finish_apply(s, ATTEMPT_PHASE_DONE, 0,
 				 "the step was killed after it had done it", reterr);

@@ -114,6 +114,8 @@ int step_finish_apply(struct step *s, enum attempt_phase phase, int error, const
 /* The result of a record that validate_record() did not pass. Returns 1; -errno. */
 int step_finish_invalid(struct step *s, int error, const struct err *why,
 			struct err *reterr) _warn_unused_;
+/* Asks the action whether it is as it was to be. Returns 0; -EINPROGRESS: it cannot be told; -errno. */
+int step_verify(struct step *s, struct err *reterr) _warn_unused_;
 /* Undoes by s->undo. Returns 0; -ECANCELED: left alone; -errno. */
 int step_revert(struct step *s, struct err *reterr) _warn_unused_;
 /* The whole of a REVERT whose record is validated. Returns 1; -errno. */
