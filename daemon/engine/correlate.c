@@ -403,7 +403,7 @@ void correlate_tick(struct engine *e)
 		    (correlate_is_upgrading(e) && e->now_ns < w->held_since_ns + HELD_MAX_NS))
 			continue;
 		w->held = false;
-		take_fired(e, w, w->points.points[w->points.n - 1].value);
+		take_fired(e, w, window_figure(e, w));
 	}
 	for (size_t i = 0; i < ELEMENTSOF(e->slots); i++)
 		if (e->slots[i].stage != STAGE_FREE && may_clear(e, &e->slots[i]))

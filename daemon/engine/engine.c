@@ -68,6 +68,7 @@ int engine_new(const struct engine_config *config, struct engine **ret, struct e
 	for (size_t i = 0; i < ELEMENTSOF(e->slots); i++)
 		e->slots[i].items = e->items[i];
 	e->config = *config;
+	perceive_configure(e);
 	*ret = TAKE_PTR(e);
 	return 0;
 }

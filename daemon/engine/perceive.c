@@ -7,6 +7,9 @@
 
 #define PACKAGE_SIGNAL "host.package_manager_event"
 
+/* The agent ticks each second. Ours: its watchdog is of the same order. */
+#define MISSED_NS (5 * NS_PER_S)
+
 const struct rule_ops *rule_find(const char *name)
 {
 	for (size_t i = 0; rule_registry[i]; i++)
@@ -23,7 +26,7 @@ static uint32_t hash_text(uint32_t h, const char *s)
 	return h;
 }
 
-static uint32_t hash_key(const char *name, const struct entity *entity)
+uint32_t perceive_hash(const char *name, const struct entity *entity)
 {
 	uint32_t h = hash_text(2166136261u, name);
 
@@ -33,7 +36,7 @@ static uint32_t hash_key(const char *name, const struct entity *entity)
 static struct signal_entry *find_signal(const struct engine *e, const char *signal,
 					const struct entity *entity, uint32_t *ret_at)
 {
-	uint32_t at = hash_key(signal, entity) % ELEMENTSOF(e->signal_index);
+	uint32_t at = perceive_hash(signal, entity) % ELEMENTSOF(e->signal_index);
 
 	for (; e->signal_index[at]; at = (at + 1) % ELEMENTSOF(e->signal_index)) {
 		const struct signal_entry *s = &e->signals[e->signal_index[at] - 1];
@@ -85,67 +88,6 @@ static void remember(struct engine *e, const struct sample *sample)
 	s->provenance = sample->provenance;
 }
 
-static struct window *find_window(struct engine *e, const struct alert *alert,
-				  const struct entity *entity, uint32_t *ret_at)
-{
-	uint32_t at = hash_key(alert->id, entity) % ELEMENTSOF(e->window_index);
-
-	for (; e->window_index[at]; at = (at + 1) % ELEMENTSOF(e->window_index)) {
-		struct window *w = &e->windows[e->window_index[at] - 1];
-
-		if (str_equal(w->id, alert->id) && entity_equal(&w->entity, entity))
-			return w;
-	}
-	*ret_at = at;
-	return NULL;
-}
-
-static double alert_bound(const struct engine *e, const struct alert *a,
-			  const struct entity *entity)
-{
-	const struct endpoint *endpoint = NULL;
-
-	if (a->bound == ALERT_BOUND_SERVICE_SLOW_MS && correlate_service(e, entity, &endpoint) &&
-	    endpoint)
-		return endpoint->slow_ms;
-	return a->threshold;
-}
-
-static struct window *add_window(struct engine *e, const struct alert *alert,
-				 const struct entity *entity, uint32_t at)
-{
-	const struct rule_ops *rule = rule_find(alert->rule);
-	struct window *w;
-
-	if (!rule)
-		return NULL;
-	if (e->n_windows == ENGINE_WINDOWS_MAX) {
-		e->stats.overflow++;
-		return NULL;
-	}
-	w = &e->windows[e->n_windows++];
-	e->window_index[at] = (uint16_t)e->n_windows;
-	*w = (struct window){ .alert = alert, .rule = rule, .entity = *entity };
-	(void)str_copy(w->id, sizeof(w->id), alert->id);
-	w->bound = alert_bound(e, alert, entity);
-	return w;
-}
-
-static void push_point(struct window *w, uint64_t t_ns, double value)
-{
-	const struct alert *a = w->alert;
-	uint32_t keep = a->n > a->clear_n ? a->n : a->clear_n;
-	struct rule_window *p = &w->points;
-
-	keep = keep < 1 ? 1 : keep > ALERT_WINDOW_MAX ? ALERT_WINDOW_MAX : keep;
-	if (p->n >= keep) {
-		memmove(p->points, p->points + (p->n - keep + 1),
-			(keep - 1) * sizeof(p->points[0]));
-		p->n = keep - 1;
-	}
-	p->points[p->n++] = (struct rule_point){ t_ns, value };
-}
-
 static void firing_add(struct engine *e, const struct window *w)
 {
 	if (e->n_firing < ENGINE_FIRING_MAX)
@@ -165,7 +107,6 @@ static void firing_remove(struct engine *e, const struct window *w)
 
 static void window_eval(struct engine *e, struct window *w)
 {
-	double value = w->points.n ? w->points.points[w->points.n - 1].value : 0;
 	bool firing = w->rule->eval(w->alert, &w->points, w->bound, w->firing, e->now_ns);
 
 	if (firing == w->firing)
@@ -173,25 +114,26 @@ static void window_eval(struct engine *e, struct window *w)
 	w->firing = firing;
 	if (firing) {
 		firing_add(e, w);
-		correlate_fired(e, w, value);
+		correlate_fired(e, w, window_figure(e, w));
 	} else {
 		firing_remove(e, w);
 		w->held = false;
-		correlate_cleared(e, w, value);
+		correlate_cleared(e, w, window_figure(e, w));
 	}
 }
 
 static void feed_alert(struct engine *e, const struct alert *a, const struct sample *sample)
 {
-	uint32_t at = 0;
-	struct window *w = find_window(e, a, &sample->entity, &at);
+	struct window *w = window_get(e, a, &sample->entity);
 
-	if (!w)
-		w = add_window(e, a, &sample->entity, at);
-	if (!w)
-		return;
-	push_point(w, sample->t_ns, sample->value);
-	window_eval(e, w);
+	if (w && window_push(e, w, sample->t_ns, sample->value))
+		window_eval(e, w);
+}
+
+/* The head of the list that holds the signal's alerts, and maybe others'. */
+static uint32_t first_alert(const struct engine *e, const char *signal)
+{
+	return e->alert_index[hash_text(2166136261u, signal) % ELEMENTSOF(e->alert_index)];
 }
 
 void perceive_sample(struct engine *e, const struct sample *sample)
@@ -206,10 +148,10 @@ void perceive_sample(struct engine *e, const struct sample *sample)
 		e->package_ns = sample->t_ns;
 	if (managed)
 		remember(e, sample);
-	for (uint32_t i = 0; i < alerts->n; i++)
-		if (str_equal(alerts->v[i].signal, sample->signal) &&
-		    (managed || !alerts->v[i].managed_only))
-			feed_alert(e, &alerts->v[i], sample);
+	for (uint32_t i = first_alert(e, sample->signal); i; i = e->alert_next[i - 1])
+		if (str_equal(alerts->v[i - 1].signal, sample->signal) &&
+		    (managed || !alerts->v[i - 1].managed_only))
+			feed_alert(e, &alerts->v[i - 1], sample);
 	for (size_t i = 0; managed && e->stats.open > 0 && i < ELEMENTSOF(e->slots); i++) {
 		if (e->slots[i].stage == STAGE_ACT)
 			verify_watch(e, &e->slots[i]);
@@ -218,9 +160,38 @@ void perceive_sample(struct engine *e, const struct sample *sample)
 	}
 }
 
+/* A time that nobody has seen is no silence: the host slept, or we were not let run. */
+static void forgive_timed(struct engine *e, uint64_t missed_ns)
+{
+	for (uint32_t i = 0; i < e->n_timed; i++) {
+		struct window *w = &e->windows[e->timed[i]];
+
+		for (uint32_t k = 0; k < w->points.n && w->rule->block == RULE_BLOCK_NONE; k++)
+			e->points[w->first + k].t_ns += missed_ns;
+	}
+}
+
+static void tick_timed(struct engine *e)
+{
+	uint64_t passed_ns = e->now_ns - e->timed_ns;
+
+	if (passed_ns < NS_PER_S)
+		return;
+	if (e->timed_ns > 0 && passed_ns > MISSED_NS)
+		forgive_timed(e, passed_ns);
+	e->timed_ns = e->now_ns;
+	for (uint32_t i = 0; i < e->n_timed; i++) {
+		struct window *w = &e->windows[e->timed[i]];
+
+		if (window_advance(e, w))
+			window_eval(e, w);
+	}
+}
+
 /* What has no end of its own ends by time. */
 void perceive_tick(struct engine *e)
 {
+	tick_timed(e);
 	for (uint32_t i = e->n_firing; i > 0; i--)
 		if (i <= e->n_firing)
 			window_eval(e, &e->windows[e->firing[i - 1]]);
@@ -245,42 +216,11 @@ bool perceive_is_firing(const struct engine *e, const struct entity *primary, bo
 		const struct window *w = &e->windows[e->firing[i]];
 		struct entity p = correlate_primary(e, &w->entity);
 
-		if (entity_equal(&p, primary) && (events || !is_event_rule(w)))
+		if (entity_equal(&p, primary) &&
+		    (events || (!is_event_rule(w) && !w->rule->looks_back)))
 			return true;
 	}
 	return false;
-}
-
-static bool window_still_wanted(const struct engine *e, const struct window *w,
-				const struct alert *a)
-{
-	return a && rule_find(a->rule) &&
-	       (!a->managed_only || w->entity.kind == ENTITY_KIND_HOST ||
-		correlate_service(e, &w->entity, NULL));
-}
-
-static void keep_windows(struct engine *e)
-{
-	uint32_t n = e->n_windows, at = 0;
-
-	e->n_windows = e->n_firing = 0;
-	memset(e->window_index, 0, sizeof(e->window_index));
-	for (uint32_t i = 0; i < n; i++) {
-		struct window *w = &e->windows[i];
-		const struct alert *a = alerts_find(e->config.alerts, w->id);
-
-		if (!window_still_wanted(e, w, a))
-			continue;
-		(void)find_window(e, a, &w->entity, &at);
-		e->windows[e->n_windows] = *w;
-		w = &e->windows[e->n_windows++];
-		e->window_index[at] = (uint16_t)e->n_windows;
-		w->alert = a;
-		w->rule = rule_find(a->rule);
-		w->bound = alert_bound(e, a, &w->entity);
-		if (w->firing)
-			firing_add(e, w);
-	}
 }
 
 static void keep_signals(struct engine *e)
@@ -300,8 +240,27 @@ static void keep_signals(struct engine *e)
 	}
 }
 
+static void index_alerts(struct engine *e)
+{
+	const struct alerts *all = e->config.alerts;
+
+	memset(e->alert_index, 0, sizeof(e->alert_index));
+	for (uint32_t i = all->n; i > 0; i--) {
+		uint32_t at = hash_text(2166136261u, all->v[i - 1].signal) %
+			      ELEMENTSOF(e->alert_index);
+
+		e->alert_next[i - 1] = e->alert_index[at];
+		e->alert_index[at] = (uint16_t)i;
+	}
+}
+
 void perceive_configure(struct engine *e)
 {
-	keep_windows(e);
+	index_alerts(e);
+	window_configure(e);
+	e->n_firing = 0;
+	for (uint32_t i = 0; i < e->n_windows; i++)
+		if (e->windows[i].firing)
+			firing_add(e, &e->windows[i]);
 	keep_signals(e);
 }

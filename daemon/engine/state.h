@@ -13,14 +13,16 @@
 
 #define ENGINE_SIGNALS_MAX \
 	2048 /* (signal, entity): 64 services x (20 + 4 endpoints x 2) and the host */
-#define ENGINE_WINDOWS_MAX  1024 /* (alert, entity) */
-#define ENGINE_FIRING_MAX   256
-#define ENGINE_CLOSED_MAX   16 /* closed incidents still listed */
-#define ENGINE_LEASES_MAX   32
-#define ENGINE_BREAKERS_MAX 128
-#define SLOT_ITEMS_MAX      24 /* items of evidence of one round; a bit each in an evidence_set */
-#define SLOT_ASKED_MAX      16
-#define BREAKER_ATTEMPTS    8
+#define ENGINE_WINDOWS_MAX   2048 /* (alert, entity) */
+#define ENGINE_POINTS_MAX    32768 /* of all windows, 16 bytes each; touched only where one is kept */
+#define ENGINE_BASELINES_MAX 256   /* about 1 KiB each, likewise */
+#define ENGINE_FIRING_MAX    256
+#define ENGINE_CLOSED_MAX    16 /* closed incidents still listed */
+#define ENGINE_LEASES_MAX    32
+#define ENGINE_BREAKERS_MAX  128
+#define SLOT_ITEMS_MAX       24 /* items of evidence of one round; a bit each in an evidence_set */
+#define SLOT_ASKED_MAX       16
+#define BREAKER_ATTEMPTS     8
 
 typedef uint32_t evidence_set; /* bit i: item i */
 
@@ -39,6 +41,12 @@ struct window {
 	const struct rule_ops *rule;
 	struct entity entity;
 	struct rule_window points;
+	uint32_t first, keep; /* its part of engine.points */
+	struct baseline *baseline;
+	double block_sum; /* or the last value; of the block that block_end_ns ends */
+	uint32_t block_n;
+	enum rule_block block;
+	uint64_t span_ns, block_end_ns;
 	double bound;
 	bool firing;
 	bool held; /* fires, but no incident yet because packages are being upgraded */
@@ -161,11 +169,18 @@ struct engine {
 	struct learnt learnt[RUNBOOKS_MAX];
 	uint32_t n_learnt;
 
+	uint16_t alert_index[2 * ALERTS_MAX],
+		alert_next[ALERTS_MAX]; /* by signal; 1 + its number */
 	uint16_t signal_index[2 * ENGINE_SIGNALS_MAX], window_index[2 * ENGINE_WINDOWS_MAX];
 	struct signal_entry signals[ENGINE_SIGNALS_MAX];
 	struct window windows[ENGINE_WINDOWS_MAX];
-	uint32_t n_signals, n_windows, n_firing;
+	uint32_t n_signals, n_windows, n_firing, n_timed, n_points;
 	uint16_t firing[ENGINE_FIRING_MAX];
+	uint16_t timed[ENGINE_WINDOWS_MAX]; /* looked at each second */
+	uint64_t timed_ns;                  /* when they were */
+	struct rule_point points[ENGINE_POINTS_MAX];
+	struct baseline baselines[ENGINE_BASELINES_MAX];
+	bool baseline_used[ENGINE_BASELINES_MAX];
 
 	struct record scratch; /* written to when the queue is full */
 	uint32_t first_command, n_commands;
@@ -180,7 +195,18 @@ struct record *engine_emit(struct engine *e, const struct slot *s, enum record_k
 struct record *engine_emit_with(struct engine *e, enum record_kind kind, uint64_t id,
 				uint64_t parent_id, uint64_t incident_id);
 
+/* window.c: what is kept for each (alert, entity) */
+/* The window of an entity, made where there is none; NULL where there is no room. */
+struct window *window_get(struct engine *e, const struct alert *alert, const struct entity *entity);
+/* Takes a value. Returns true if there is something new to judge. */
+bool window_push(struct engine *e, struct window *w, uint64_t t_ns, double value);
+/* Ends the blocks that time alone has ended. Returns true if there is something new to judge. */
+bool window_advance(struct engine *e, struct window *w);
+double window_figure(const struct engine *e, const struct window *w);
+void window_configure(struct engine *e);
+
 /* perceive.c: samples to events */
+uint32_t perceive_hash(const char *name, const struct entity *entity);
 /* Keeps the windows and values of what still exists. */
 void perceive_configure(struct engine *e);
 void perceive_sample(struct engine *e, const struct sample *sample);

@@ -10,6 +10,9 @@
 #include "base/yaml.h"
 #include "model/bound.h"
 
+#define ALERT_SPAN_MIN_NS UINT64_C(1000000000)
+#define ALERT_SPAN_MAX_NS (UINT64_C(7 * 86400) * 1000000000)
+
 static const struct yaml_field alert_fields[] = {
 	YAML_TEXT("id", alert, id, true),
 	YAML_TEXT("summary", alert, summary, true),
@@ -24,6 +27,14 @@ static const struct yaml_field alert_fields[] = {
 	YAML_U32("for", alert, m, 1, ALERT_WINDOW_MAX),
 	YAML_U32("of", alert, n, 1, ALERT_WINDOW_MAX),
 	YAML_U32("clear_for", alert, clear_n, 1, ALERT_WINDOW_MAX),
+	YAML_OTHER("over", false),
+	YAML_OTHER("within", false),
+	YAML_DOUBLE("from", alert, from, -1e15, 1e15),
+	YAML_DOUBLE("objective", alert, objective, 0.5, 0.999999),
+	YAML_DOUBLE("burn", alert, burn, 0.1, 1000),
+	YAML_DOUBLE("factor", alert, factor, 1.1, 10000),
+	YAML_DOUBLE("z", alert, z, 3, 100),
+	YAML_OTHER("tests", false),
 	YAML_BOOL("managed_only", alert, managed_only),
 	YAML_LINES("reason", alert, reason, true),
 	YAML_LINES("source", alert, source, true),
@@ -52,7 +63,13 @@ static int read_bound(const struct yaml_doc *doc, struct alert *a, struct err *r
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return yaml_error(doc, root, -EINVAL, reterr, "'above' or 'below' is missing");
+		return str_equal(a->rule, "absence") ? 0 :
+						       yaml_error(doc, root, -EINVAL, reterr,
+								  "'above' or 'below' is missing");
+	if (str_equal(a->rule, "absence"))
+		return yaml_error(doc, yaml_find(root, b.below ? "below" : "above"), -EINVAL,
+				  reterr, "'%s' does not go with rule 'absence'",
+				  b.below ? "below" : "above");
 	a->below = b.below;
 	a->bound = b.kind;
 	a->threshold = b.number;
@@ -61,6 +78,22 @@ static int read_bound(const struct yaml_doc *doc, struct alert *a, struct err *r
 	if (yaml_find(root, wrong))
 		return yaml_error(doc, yaml_find(root, wrong), -EINVAL, reterr,
 				  "'%s' does not go with '%s'", wrong, b.below ? "below" : "above");
+	return 0;
+}
+
+static int read_span(const struct yaml_doc *doc, const char *key, uint64_t *ret_ns,
+		     struct err *reterr)
+{
+	const struct yaml_node *node = yaml_find(yaml_root(doc), key);
+	uint64_t span_ns = 0;
+
+	if (!node)
+		return 0;
+	if (node->kind != YAML_KIND_SCALAR || str_parse_span_ns(node->value, &span_ns) < 0 ||
+	    span_ns < ALERT_SPAN_MIN_NS || span_ns > ALERT_SPAN_MAX_NS)
+		return yaml_error(doc, node, -EINVAL, reterr, "'%s': expected a time of 1s to 168h",
+				  key);
+	*ret_ns = span_ns;
 	return 0;
 }
 
@@ -79,6 +112,12 @@ static int read_alert(const struct yaml_doc *doc, struct alert *a, struct err *r
 		return yaml_error(doc, yaml_find(yaml_root(doc), "id"), -EINVAL, reterr,
 				  "'%s': expected lower-case letters, digits and '-'", a->id);
 	r = read_bound(doc, a, reterr);
+	if (r == 0)
+		r = read_span(doc, "over", &a->over_ns, reterr);
+	if (r == 0)
+		r = read_span(doc, "within", &a->within_ns, reterr);
+	if (r == 0)
+		r = alert_check_keys(doc, a, reterr);
 	return r < 0 ? r : read_window(doc, a, reterr);
 }
 

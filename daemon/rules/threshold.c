@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/rule.h"
 
-/* A value equal to the bound is on the good side, whichever way the alert looks. */
-static bool is_bad(const struct alert *alert, double value, double bound)
-{
-	return alert->below ? value < bound : value > bound;
-}
-
 static bool has_m_of_n_bad(const struct alert *alert, const struct rule_window *window,
 			   double bound)
 {
 	uint32_t first = window->n > alert->n ? window->n - alert->n : 0, bad = 0;
 
 	for (uint32_t i = first; i < window->n; i++)
-		bad += is_bad(alert, window->points[i].value, bound);
+		bad += rule_is_bad(alert, window->points[i].value, bound);
 	return bad >= alert->m;
 }
 
@@ -26,7 +20,7 @@ static bool has_recovered(const struct alert *alert, const struct rule_window *w
 	if (window->n < alert->clear_n)
 		return false;
 	for (uint32_t i = window->n - alert->clear_n; i < window->n; i++)
-		if (is_bad(alert, window->points[i].value, clear_bound))
+		if (rule_is_bad(alert, window->points[i].value, clear_bound))
 			return false;
 	return true;
 }

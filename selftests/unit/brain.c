@@ -9,7 +9,7 @@
 
 #include "base/fd.h"
 
-#define FILES_MAX 16
+#define FILES_MAX 128
 
 static const struct param_spec unit_params[] = {
 	{ .name = "unit", .type = PARAM_TYPE_UNIT },

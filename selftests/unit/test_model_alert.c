@@ -105,6 +105,37 @@ static void says_what_is_wrong_and_where(void **state)
 	refuse("id: Slow\n", "a.yaml:1:1: 'summary' is missing");
 }
 
+#define RULE(r) \
+	"id: slow\nsummary: x\nseverity: info\nsignal: s\nreason: x\nsource: y\nrule: " r "\n"
+
+static void each_rule_has_its_own_keys(void **state)
+{
+	struct alert a =
+		parse(RULE("burn_rate") "below: 0.5\nover: 1h\nobjective: 0.999\nburn: 14.4\n");
+
+	(void)state;
+	assert_true(a.over_ns == UINT64_C(3600000000000));
+	assert_true(a.objective == 0.999 && a.burn == 14.4);
+	a = parse(RULE("forecast") "above: 1\nover: 6h\nwithin: 24h\nfrom: 0.6\n");
+	assert_true(a.within_ns == 24 * UINT64_C(3600000000000) && a.from == 0.6);
+	a = parse(RULE("anomaly") "above: 10\n");
+	assert_true(a.z == 6 && a.m == 3 && a.n == 3);
+	a = parse(RULE("absence") "over: 60s\n");
+	assert_true(a.over_ns == UINT64_C(60000000000));
+	refuse(RULE("rate") "above: 1\n", "a.yaml:7:7: rule 'rate' needs 'over'");
+	refuse(RULE("rate") "above: 1\nover: 1h\nwithin: 2h\n",
+	       "a.yaml:10:9: 'within' does not go with rule 'rate'");
+	refuse(RULE("threshold") "above: 1\nover: 1h\n",
+	       "a.yaml:9:7: 'over' does not go with rule 'threshold'");
+	refuse(RULE("absence") "above: 1\nover: 60s\n",
+	       "a.yaml:8:8: 'above' does not go with rule 'absence'");
+	refuse(RULE("rate") "above: 1\nover: 0s\n", "a.yaml:9:7: 'over': expected a time");
+	refuse(RULE("rate") "above: 1\nover: 169h\n", "a.yaml:9:7: 'over': expected a time");
+	refuse(RULE("burst") "below: 1\nover: 1h\nfactor: 10\n",
+	       "a.yaml:7:7: rule 'burst' needs 'above'");
+	refuse(RULE("burn_rate") "below: 0.5\nover: 1h\nobjective: 1\nburn: 1\n", "a.yaml:10:12: ");
+}
+
 static void ids_are_lower_case_words(void **state)
 {
 	(void)state;
@@ -150,6 +181,7 @@ int main(void)
 		cmocka_unit_test(fills_defaults),
 		cmocka_unit_test(the_bound_may_be_the_services_own),
 		cmocka_unit_test(says_what_is_wrong_and_where),
+		cmocka_unit_test(each_rule_has_its_own_keys),
 		cmocka_unit_test(ids_are_lower_case_words),
 		TREE_TEST(loads_and_finds_by_id),
 		TREE_TEST(the_id_is_the_files_name),

@@ -15,9 +15,9 @@ static const struct alert alert = { .threshold = 0, .m = 1, .n = 1, .clear_n = 1
 
 static bool eval_at(uint64_t t_s, double value, bool firing, uint64_t now_s)
 {
-	struct rule_window w = { .n = 1 };
+	const struct rule_point p = { t_s * NS_PER_S, value };
+	const struct rule_window w = { .n = 1, .points = &p };
 
-	w.points[0] = (struct rule_point){ t_s * NS_PER_S, value };
 	return rule_event.eval(&alert, &w, 0, firing, now_s * NS_PER_S);
 }
 
@@ -45,8 +45,8 @@ static void holds_and_then_ends_by_itself(void **state)
 
 static void looks_behind_values_that_are_no_event(void **state)
 {
-	struct rule_window w = { .n = 2,
-				 .points = { { 100 * NS_PER_S, 7 }, { 101 * NS_PER_S, 0 } } };
+	const struct rule_point p[] = { { 100 * NS_PER_S, 7 }, { 101 * NS_PER_S, 0 } };
+	const struct rule_window w = { .n = 2, .points = p };
 
 	(void)state;
 	assert_true(rule_event.eval(&alert, &w, 0, false, 102 * NS_PER_S));

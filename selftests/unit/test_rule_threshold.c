@@ -10,19 +10,13 @@
 
 extern const struct rule_ops rule_threshold;
 
-static struct rule_window window(const char *values)
-{
-	struct rule_window w = { 0 };
-
-	for (; *values; values++)
-		w.points[w.n++] = (struct rule_point){ .value = *values - '0' };
-	return w;
-}
-
 static bool eval(const struct alert *a, const char *values, bool firing)
 {
-	struct rule_window w = window(values);
+	struct rule_point p[ALERT_WINDOW_MAX];
+	struct rule_window w = { .points = p };
 
+	for (; *values; values++)
+		p[w.n++] = (struct rule_point){ .value = *values - '0' };
 	return rule_threshold.eval(a, &w, a->threshold, firing, 0);
 }
 
