@@ -138,7 +138,8 @@ regs_aiops-fault := fault
 pkgs_aiops-fault := libsystemd libbpf libnl-3.0 libnl-route-3.0 json-c yaml-0.1 libseccomp libcap-ng libcrypto
 
 main_aiopsctl := ctl
-regs_aiopsctl := verb
+dirs_aiopsctl := daemon/rules
+regs_aiopsctl := verb rule
 pkgs_aiopsctl := libsystemd json-c yaml-0.1 smartcols libcurl sqlite3 libcrypto
 
 # What one program knows and another may not link: P prints it as C when called `P describe`, and the

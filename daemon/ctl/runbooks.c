@@ -9,7 +9,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/yaml.h"
-#include "ctl/output.h"
+#include "ctl/tally.h"
 #include "engine/engine.h"
 
 /* Generated: what the programs beside this one can do and state. */
@@ -95,43 +95,6 @@ static int show(const struct ctl *ctl, const struct runbooks *all, const char *i
 	return CTL_OK;
 }
 
-struct tally {
-	unsigned passed, failed;
-	struct json_object *results;
-};
-
-static void count_result(const struct ctl *ctl, struct tally *t, const char *name, int r,
-			 const struct err *err)
-{
-	struct json_object *o = json_object_new_object();
-
-	t->passed += r >= 0;
-	t->failed += r < 0;
-	(void)json_add_string(o, "name", name);
-	(void)json_add_bool(o, "passed", r >= 0);
-	if (r < 0)
-		(void)json_add_string(o, "message", err_text(err));
-	(void)json_object_array_add(t->results, o);
-	if (ctl->json == JSON_MODE_OFF)
-		printf("%s%s%s  %s%s%s\n", colour_on(ctl, r < 0 ? COLOUR_RED : COLOUR_GREEN),
-		       r < 0 ? "FAIL" : "ok  ", colour_off(ctl), name, r < 0 ? ": " : "",
-		       r < 0 ? err_text(err) : "");
-}
-
-static int finish(const struct ctl *ctl, struct tally *t)
-{
-	_cleanup_json_ struct json_object *root = json_object_new_object();
-
-	(void)json_add_u64(root, "passed_count", t->passed);
-	(void)json_add_u64(root, "failed_count", t->failed);
-	(void)json_add(root, "results", TAKE_PTR(t->results));
-	if (ctl->json != JSON_MODE_OFF)
-		(void)ctl_print_json(ctl, root);
-	else if (!ctl->quiet)
-		printf("%u passed, %u failed\n", t->passed, t->failed);
-	return t->failed ? CTL_FAILED : CTL_OK;
-}
-
 static int load_alerts(const struct ctl *ctl, struct alerts *ret, struct err *reterr)
 {
 	_cleanup_close_ int root_fd = fd_open_dir(AT_FDCWD, ctl->root, reterr);
@@ -155,7 +118,7 @@ static void lint_one(const struct ctl *ctl, struct tally *t, const struct runboo
 
 	if (r >= 0)
 		r = runbook_lint(b, &names, &err);
-	count_result(ctl, t, b->path, r, &err);
+	tally_add(ctl, t, b->path, r, &err);
 }
 
 /* A file that is not installed: as it is being written. */
@@ -172,7 +135,7 @@ static void lint_file(const struct ctl *ctl, struct tally *t, const char *path)
 	else
 		r = runbook_parse(path, text, (size_t)size, &b, &err);
 	if (r < 0)
-		count_result(ctl, t, path, r, &err);
+		tally_add(ctl, t, path, r, &err);
 	else
 		lint_one(ctl, t, &b);
 }
@@ -187,7 +150,7 @@ static void test_one(const struct ctl *ctl, struct tally *t, const struct runboo
 		if (r == -ENOENT)
 			continue;
 		str_append(name, sizeof(name), "%s: %s", b->id, b->tests[i].name);
-		count_result(ctl, t, name, r, &err);
+		tally_add(ctl, t, name, r, &err);
 	}
 }
 
@@ -203,7 +166,6 @@ static int lint_or_test(const struct ctl *ctl, const struct runbooks *all, bool 
 		if (!runbooks_find(all, argv[i]) && (test || !strchr(argv[i], '/')))
 			return ctl_fail(ctl, CTL_NOT_FOUND, "list them: aiopsctl runbooks",
 					"no runbook '%s'", argv[i]);
-	t.results = json_object_new_array();
 	for (int i = 0; i < argc; i++) {
 		const struct runbook *b = runbooks_find(all, argv[i]);
 
@@ -214,7 +176,7 @@ static int lint_or_test(const struct ctl *ctl, const struct runbooks *all, bool 
 	}
 	for (uint32_t i = 0; argc == 0 && i < all->n; i++)
 		(test ? test_one : lint_one)(ctl, &t, &all->v[i]);
-	return finish(ctl, &t);
+	return tally_finish(ctl, &t);
 }
 
 static int dispatch(const struct ctl *ctl, const struct runbooks *all, int argc, char **argv)

@@ -7,6 +7,7 @@
 
 #include "model/action_info.h"
 #include "model/alert.h"
+#include "model/alert_test.h"
 #include "model/message.h"
 #include "model/policy.h"
 #include "model/runbook.h"
@@ -113,3 +114,8 @@ int engine_restore(struct engine *e, const void *buf, size_t size, uint64_t now_
  * -ENOENT where the test has no fixture (it names a fault). */
 int engine_replay_runbook(const struct runbook *r, uint32_t test_index,
 			  struct err *reterr) _warn_unused_;
+
+/* Runs a test of an alert through the code that perceives. Returns 0 when it fires and clears at the times
+ * that are expected and at no other; -EBADMSG with the difference. */
+int engine_test_alert(const struct alert *a, const struct alert_test *t,
+		      struct err *reterr) _warn_unused_;

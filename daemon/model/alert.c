@@ -156,16 +156,17 @@ static int add_file(const struct confdir_file *file, const char *text, size_t le
 	return 0;
 }
 
+const struct confdir_kind alert_files = { "alerts", ".yaml", YAML_TEXT_MAX, false };
+
 int alerts_load(int root_fd, struct alerts *ret, struct err *reterr)
 {
-	static const struct confdir_kind kind = { "alerts", ".yaml", YAML_TEXT_MAX, false };
 	_cleanup_(alerts_done) struct alerts all = { 0 };
 	int r;
 
 	all.v = calloc(ALERTS_MAX, sizeof(*all.v));
 	if (!all.v)
 		return err_set(reterr, -ENOMEM, "load alerts: %s", strerror(ENOMEM));
-	r = confdir_load(root_fd, &kind, add_file, &all, reterr);
+	r = confdir_load(root_fd, &alert_files, add_file, &all, reterr);
 	if (r < 0)
 		return r;
 	*ret = all;

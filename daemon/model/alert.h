@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "base/confdir.h"
 #include "base/yaml.h"
 #include "model/record.h"
 
@@ -68,6 +69,8 @@ int alert_parse(const char *file_name, const char *text, size_t length, struct a
 /* Checks that each key goes with the alert's rule, and fills in what the rule takes by default. A rule this
  * does not know may have any. Returns 0; -EINVAL with the place. */
 int alert_check_keys(const struct yaml_doc *doc, struct alert *a, struct err *reterr) _warn_unused_;
+
+extern const struct confdir_kind alert_files;
 
 /* Loads alerts.d below root_fd. The id is the file's name. Returns 0; -EINVAL, -EBADMSG with
  * FILE:LINE:COLUMN; -E2BIG. */

@@ -73,6 +73,9 @@ complete -c aiopsctl -n '__aiopsctl_under faults inject; and not __aiopsctl_at f
     -a '(__aiopsctl_params (__aiopsctl_words)[3] faults types)'
 complete -c aiopsctl -n '__aiopsctl_under validate; and not __aiopsctl_at validate' \
     -a '(__aiopsctl_params (__aiopsctl_words)[2] faults types)'
+complete -c aiopsctl -n '__aiopsctl_at alerts' -a 'list show test'
+complete -c aiopsctl -n '__aiopsctl_at alerts show; or __aiopsctl_under alerts test' \
+    -a '(__aiopsctl_column alerts)'
 complete -c aiopsctl -n '__aiopsctl_at runbooks' -a 'list show lint test'
 complete -c aiopsctl -n '__aiopsctl_at runbooks show; or __aiopsctl_at runbooks test; or __aiopsctl_under runbooks lint' \
     -a '(__aiopsctl_column runbooks)'
