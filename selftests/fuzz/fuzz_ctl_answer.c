@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* links: daemon/ctl.a gen/registry_verb.o gen/action_table.o gen/fault_table.o gen/agent_table.o gen/recorder_table.o */
+/* links: daemon/ctl.a gen/registry_verb.o gen/action_table.o gen/fault_table.o gen/agent_table.o gen/recorder_table.o gen/registry_rule.o daemon/rules.a */
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
