@@ -50,7 +50,9 @@ static int add_probes(const struct agent *a, struct json_object *o)
 		    json_add_string(one, "summary", p->ops->summary) < 0 ||
 		    json_add_bool(one, "running", p->state != NULL) < 0 ||
 		    json_add_string(one, "error", p->error) < 0 ||
-		    json_add_u64(one, "dropped_count", dropped) < 0 || api_append(array, &one) < 0)
+		    json_add_u64(one, "dropped_count", dropped) < 0 ||
+		    json_add_double(one, "cost_pct", p->state ? p->cost_pct : 0) < 0 ||
+		    api_append(array, &one) < 0)
 			return -ENOMEM;
 	}
 	return 0;

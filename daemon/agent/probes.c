@@ -38,8 +38,43 @@ void agent_probes_start(struct agent *a)
 	start_all(a, false);
 }
 
+static void detach(struct agent_probe *p, double budget_pct)
+{
+	struct err err = { 0 };
+
+	p->ops->stop(p->state);
+	p->state = NULL;
+	(void)err_set(
+		&err, -EDQUOT,
+		"detach probe '%s': it took %.1f %% of a CPU for a minute, over its budget of %.1f %%",
+		p->ops->name, p->cost_pct, budget_pct);
+	(void)str_copy(p->error, sizeof(p->error), err_text(&err));
+	log_line(LOG_WARNING, "Probe %s does not run: %s", p->ops->name, p->error);
+}
+
+static void look_at_cost(struct agent_probe *p, uint64_t now_ns)
+{
+	double budget_pct = AGENT_PROBE_BUDGET_PCT * (double)bpfload_cpus();
+	uint64_t cost_ns = p->ops->cost_ns(p->state);
+
+	if (p->cost_t_ns)
+		p->cost_pct = 100.0 * (double)(cost_ns - p->cost_ns) /
+			      (double)(now_ns - p->cost_t_ns);
+	p->cost_ns = cost_ns;
+	p->cost_t_ns = now_ns;
+	p->n_over_budget = p->cost_pct > budget_pct ? p->n_over_budget + 1 : 0;
+	if (p->n_over_budget >= AGENT_PROBE_LOOKS_OVER)
+		detach(p, budget_pct);
+}
+
 void agent_probes_tick(struct agent *a, uint64_t now_ns)
 {
+	for (size_t i = 0; i < a->n_probes; i++) {
+		struct agent_probe *p = &a->probes[i];
+
+		if (p->state && p->ops->cost_ns && now_ns >= p->cost_t_ns + AGENT_PROBE_LOOK_NS)
+			look_at_cost(p, now_ns);
+	}
 	for (size_t i = 0; i < a->n_probes; i++)
 		if (a->probes[i].state && a->probes[i].ops->tick)
 			a->probes[i].ops->tick(a->probes[i].state, now_ns);

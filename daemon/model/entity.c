@@ -13,7 +13,7 @@ static const char *const entity_kind_names[] = {
 	[ENTITY_KIND_MOUNT] = "mount",         [ENTITY_KIND_NETDEV] = "netdev",
 	[ENTITY_KIND_ENDPOINT] = "endpoint",   [ENTITY_KIND_DATABASE] = "database",
 	[ENTITY_KIND_SESSION] = "session",     [ENTITY_KIND_RESOLVER] = "resolver",
-	[ENTITY_KIND_CLOCK] = "clock",
+	[ENTITY_KIND_CLOCK] = "clock",         [ENTITY_KIND_DISK] = "disk",
 };
 LOOKUP_DEFINE(entity_kind, enum entity_kind, entity_kind_names);
 

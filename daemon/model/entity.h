@@ -21,6 +21,7 @@ enum entity_kind {
 	ENTITY_KIND_SESSION,
 	ENTITY_KIND_RESOLVER,
 	ENTITY_KIND_CLOCK,
+	ENTITY_KIND_DISK, /* a whole one, by the kernel's name for it */
 	_ENTITY_KIND_MAX,
 };
 LOOKUP_DECLARE(entity_kind, enum entity_kind);

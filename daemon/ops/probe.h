@@ -57,6 +57,9 @@ struct probe_ops {
 	void (*stop)(void *state);
 	/* Records the kernel dropped since start; NULL where none can be. */
 	uint64_t (*dropped)(void *state);
+	/* CPU time its programs have taken in the kernel since start; NULL where there are none, or where they
+	 * run only for a reader. */
+	uint64_t (*cost_ns)(void *state);
 };
 
 extern const struct probe_ops *const probe_registry[]; /* generated; ends with NULL */

@@ -54,8 +54,6 @@ struct state {
 	sd_event_source *source;
 	int proc_fd;
 	uint64_t keys[SERVICES_MAX]; /* cgroup ids in the map of managed ones, as in watch.units */
-	unsigned n_cpus;
-	uint64_t *per_cpu;
 	struct packager packagers[PACKAGERS_MAX];
 };
 
@@ -229,15 +227,11 @@ static void reload(void *state)
 
 static uint64_t dropped(void *state)
 {
-	struct state *s = state;
+	const struct state *s = state;
 	uint64_t n = 0;
 
-	for (uint32_t why = 0; why < _LIFECYCLE_DROP_MAX; why++) {
-		if (bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.drops), &why, s->per_cpu) < 0)
-			continue;
-		for (unsigned cpu = 0; cpu < s->n_cpus; cpu++)
-			n += s->per_cpu[cpu];
-	}
+	for (uint32_t why = 0; why < _LIFECYCLE_DROP_MAX; why++)
+		n += bpfload_sum(bpf_map__fd(s->bpf->maps.drops), why);
 	return n;
 }
 
@@ -256,7 +250,6 @@ static void stop(void *state)
 	ring_buffer__free(s->ring);
 	lifecycle_bpf__destroy(s->bpf);
 	closep(&s->proc_fd);
-	free(s->per_cpu);
 	free(s);
 }
 
@@ -312,10 +305,7 @@ static int start(const struct probe_context *c, void **ret_state, struct err *re
 		return err_set(reterr, -ENOMEM, "watch processes: %s", strerror(ENOMEM));
 	s->c = c;
 	s->proc_fd = openat(c->root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	s->n_cpus = bpfload_cpus();
-	s->per_cpu = calloc(s->n_cpus, sizeof(*s->per_cpu));
-	r = s->per_cpu ? load(s, reterr) :
-			 err_set(reterr, -ENOMEM, "watch processes: %s", strerror(ENOMEM));
+	r = load(s, reterr);
 	if (r == 0)
 		r = listen_ring(s, reterr);
 	if (r < 0) {

@@ -2,14 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
 #include "ops/probe.h"
 #include "sys/bpfload.h"
-#include "sys/runqlat.h"
-#include "sys/watch.h"
+#include "sys/latency.h"
+#include "sys/unitcounts.h"
 
 #include "runqlat.skel.h"
 
@@ -19,61 +18,29 @@ static const struct signal_spec signals[] = {
 	{ .name = NULL },
 };
 
-struct unit {
-	uint64_t key; /* the cgroup that has an entry in the map; 0: none */
-	struct runqlat_hist before;
-};
-
 struct state {
 	const struct probe_context *c;
 	struct runqlat_bpf *bpf;
-	int map_fd;
-	unsigned n_cpus;
-	struct runqlat_hist *per_cpu;    /* one value as the kernel gives it: n_cpus histograms */
-	struct unit units[SERVICES_MAX]; /* as in watch.units */
+	struct unitcounts counts;
 };
 
-static void unit_forget(const struct state *s, struct unit *u)
+static void measure(struct state *s, unsigned i, uint64_t now_ns)
 {
-	if (u->key)
-		(void)bpf_map_delete_elem(s->map_fd, &u->key);
-	*u = (struct unit){ 0 };
-}
+	struct watch_unit *w = &s->c->watch->units[i];
+	struct latency_hist hist;
 
-/* Gives the unit's present cgroup an entry of its own and takes that of its last one away. */
-static void unit_follow(const struct state *s, struct unit *u, uint64_t cgroup_id)
-{
-	unit_forget(s, u);
-	if (!cgroup_id)
+	if (unitcounts_take(&s->counts, i, &hist) <= 0)
 		return;
-	memset(s->per_cpu, 0, s->n_cpus * sizeof(*s->per_cpu));
-	if (bpf_map_update_elem(s->map_fd, &cgroup_id, s->per_cpu, BPF_NOEXIST) == 0)
-		u->key = cgroup_id;
-}
-
-static void measure(struct state *s, struct unit *u, struct watch_unit *w, uint64_t now_ns)
-{
-	struct runqlat_hist after, diff;
-
-	if (!u->key || bpf_map_lookup_elem(s->map_fd, &u->key, s->per_cpu) < 0)
-		return;
-	runqlat_sum(s->per_cpu, s->n_cpus, &after);
-	if (runqlat_diff(&u->before, &after, &diff) > 0) {
-		w->runq_p99_us = runqlat_quantile_us(&diff, 0.99);
-		w->runq_t_ns = now_ns;
-		probe_emit(s->c, &signals[0], w->name, now_ns, w->runq_p99_us);
-	}
-	u->before = after;
+	w->runq_p99_us = latency_quantile_us(&hist, 0.99);
+	w->runq_t_ns = now_ns;
+	probe_emit(s->c, &signals[0], w->name, now_ns, w->runq_p99_us);
 }
 
 static void follow(void *state)
 {
 	struct state *s = state;
-	const struct watch *w = s->c->watch;
 
-	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++)
-		if (s->units[i].key != w->units[i].cgroup_id)
-			unit_follow(s, &s->units[i], w->units[i].cgroup_id);
+	unitcounts_follow(&s->counts, s->c->watch);
 }
 
 static void tick(void *state, uint64_t now_ns)
@@ -83,17 +50,22 @@ static void tick(void *state, uint64_t now_ns)
 
 	for (uint32_t i = 0; i < w->n_units && i < SERVICES_MAX; i++) {
 		(void)watch_refresh_cgroup(w, &w->units[i]);
-		measure(s, &s->units[i], &w->units[i], now_ns);
+		measure(s, i, now_ns);
 	}
 }
 
-/* The order of the units may be another: all entries are made anew. */
 static void reload(void *state)
 {
 	struct state *s = state;
 
-	for (unsigned i = 0; i < SERVICES_MAX; i++)
-		unit_forget(s, &s->units[i]);
+	unitcounts_forget(&s->counts);
+}
+
+static uint64_t cost_ns(void *state)
+{
+	struct state *s = state;
+
+	return bpfload_cost_ns(bpf_map__fd(s->bpf->maps.cost_ns));
 }
 
 static int supported(const struct probe_context *c, struct err *reterr)
@@ -115,7 +87,7 @@ static void stop(void *state)
 	struct state *s = state;
 
 	runqlat_bpf__destroy(s->bpf);
-	free(s->per_cpu);
+	unitcounts_done(&s->counts);
 	free(s);
 }
 
@@ -132,8 +104,9 @@ static int load(struct state *s, struct err *reterr)
 	r = runqlat_bpf__attach(s->bpf);
 	if (r < 0)
 		return bpfload_error(r, "attach", "runqlat", reterr);
-	s->map_fd = bpf_map__fd(s->bpf->maps.units);
-	return 0;
+	return unitcounts_init(&s->counts, bpf_map__fd(s->bpf->maps.units),
+			       bpf_map__fd(s->bpf->maps.other), sizeof(struct latency_hist),
+			       reterr);
 }
 
 static int start(const struct probe_context *c, void **ret_state, struct err *reterr)
@@ -144,10 +117,7 @@ static int start(const struct probe_context *c, void **ret_state, struct err *re
 	if (!s)
 		return err_set(reterr, -ENOMEM, "watch run queues: %s", strerror(ENOMEM));
 	s->c = c;
-	s->n_cpus = bpfload_cpus();
-	s->per_cpu = calloc(s->n_cpus, sizeof(*s->per_cpu));
-	r = s->per_cpu ? load(s, reterr) :
-			 err_set(reterr, -ENOMEM, "watch run queues: %s", strerror(ENOMEM));
+	r = load(s, reterr);
 	if (r < 0) {
 		stop(s);
 		return r;
@@ -169,4 +139,5 @@ const struct probe_ops probe_runqlat = {
 	.reload = reload,
 	.follow = follow,
 	.stop = stop,
+	.cost_ns = cost_ns,
 };

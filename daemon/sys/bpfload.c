@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sys/bpfload.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <ctype.h>
@@ -12,6 +13,7 @@
 #include <cap-ng.h>
 
 #include "base/str.h"
+#include "sys/latency.h"
 
 /* libbpf's log callback has no user data, and its BTF is worth parsing once (10-30 ms). Both are of
  * start-up only. */
@@ -122,4 +124,21 @@ unsigned bpfload_cpus(void)
 	int n = libbpf_num_possible_cpus();
 
 	return n > 0 ? (unsigned)n : 1;
+}
+
+uint64_t bpfload_sum(int map_fd, uint32_t key)
+{
+	uint64_t per_cpu[BPFLOAD_CPUS_MAX], sum = 0;
+	unsigned n = bpfload_cpus();
+
+	if (n > BPFLOAD_CPUS_MAX || bpf_map_lookup_elem(map_fd, &key, per_cpu) < 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		sum += per_cpu[i];
+	return sum;
+}
+
+uint64_t bpfload_cost_ns(int map_fd)
+{
+	return bpfload_sum(map_fd, 0) * LATENCY_COST_SHARE;
 }

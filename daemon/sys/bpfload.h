@@ -34,3 +34,11 @@ void bpfload_done(void);
 
 /* CPUs a per-CPU map has values for; >= 1. */
 unsigned bpfload_cpus(void);
+
+#define BPFLOAD_CPUS_MAX 1024
+
+/* Adds up a 64-bit count of a per-CPU array over the CPUs; 0 if it cannot be read. */
+uint64_t bpfload_sum(int map_fd, uint32_t key);
+
+/* What the programs with this map of bpf/latency.bpf.h have cost so far. */
+uint64_t bpfload_cost_ns(int map_fd);

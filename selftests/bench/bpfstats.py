@@ -15,6 +15,11 @@ def programs():
     return json.loads(out)
 
 
+def map_name(map_id):
+    out = subprocess.run(["bpftool", "-j", "map", "show", "id", str(map_id)], check=True, capture_output=True).stdout
+    return json.loads(out)["name"]
+
+
 def ids():
     return {program["id"] for program in programs()}
 

@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "sys/cgroup.h"
+#include "sys/disks.h"
 #include "sys/netcount.h"
 #include "sys/procfs.h"
 #include "sys/psi.h"
@@ -57,9 +58,10 @@ static void read_process(int root_fd, int proc_fd)
 		assert(mounts.n <= PROCFS_MOUNTS_MAX);
 }
 
-static void read_counters(const uint8_t *data, size_t size)
+static void read_counters(int root_fd, const uint8_t *data, size_t size)
 {
 	struct netcount_dev devs[4];
+	struct disk_stats disks[4];
 	char text[4096] = "";
 	uint64_t v = 0;
 	size_t n;
@@ -67,6 +69,8 @@ static void read_counters(const uint8_t *data, size_t size)
 	memcpy(text, data, size < sizeof(text) ? size : sizeof(text) - 1);
 	(void)netcount_find(text, "Tcp", "CurrEstab", &v);
 	(void)netcount_find_socket(text, "TCP", "inuse", &v);
+	assert(disks_parse(root_fd, text, disks, ELEMENTSOF(disks)) <= ELEMENTSOF(disks));
+	memcpy(text, data, size < sizeof(text) ? size : sizeof(text) - 1);
 	n = netcount_parse_devs(text, devs, ELEMENTSOF(devs));
 	assert(n <= ELEMENTSOF(devs));
 	for (size_t i = 0; i < n; i++)
@@ -131,6 +135,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_figures(fd);
 	read_process(root_fd, proc_fd);
 	read_path(data, size);
-	read_counters(data, size);
+	read_counters(root_fd, data, size);
 	return 0;
 }
