@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Killing what acts, at a chosen moment, and what must be true after it."""
 
+import collections
+import re
+
 import product
 
 ENDS = {"done", "failed", "unknown", "reverted"}
@@ -8,11 +11,14 @@ STEP_DROPIN = "/run/systemd/system/aiops-step@.service.d/50-strace.conf"
 # strace must be let in: what the unit forbids the step is not what is tested here.
 STEP_UNIT = """[Service]
 ExecStart=
-ExecStart=/usr/bin/strace -D -f -o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={n} \
-/usr/libexec/aiops/aiops-step run %i
+ExecStart=/usr/bin/strace -D -f {options} /usr/libexec/aiops/aiops-step run %i
+StandardError=file:{trace}
 SystemCallFilter=
 TasksMax=32
 """
+STEP_TRACE = "/run/step-trace"
+# What changes something, or says that it is changed.
+STEP_CALLS = ("linkat", "write", "sendmsg", "renameat")
 
 
 def ask_restart(vm):
@@ -53,16 +59,44 @@ def executor(vm, phase):
     vm.assert_nothing_left()
 
 
-def step(vm, call, n):
-    """Kill a step as it makes system call CALL for the Nth time. Returns how it ended."""
-    what = f"step killed at {call} {n}"
+def _under_strace(vm, options, what):
+    """Restart the target by a step under strace with OPTIONS. Returns the attempt."""
     product.wait_ready(vm)
     vm.run(["mkdir", "-p", STEP_DROPIN.rsplit("/", 1)[0]])
-    vm.write(STEP_DROPIN, STEP_UNIT.format(call=call, n=n))
+    vm.write(STEP_DROPIN, STEP_UNIT.format(options=options, trace=STEP_TRACE))
     vm.run("systemctl daemon-reload")
     begun = product.starts(vm)
     attempt = wait_end(vm, ask_restart(vm), what)
     assert_once(vm, begun, attempt, what)
     vm.run(f"rm -r {STEP_DROPIN.rsplit('/', 1)[0]} && systemctl daemon-reload")
+    return attempt
+
+
+def step_points(vm):
+    """Where a step that restarts the target can be killed, in its order, and which is the change.
+
+    Returns ([(call, n), ...], index); n counts in the process that makes the call, as strace does.
+    """
+    attempt = _under_strace(vm, f"-s 512 -e trace={','.join(STEP_CALLS)} -e signal=none", "a trace")
+    assert attempt["phase"] == "done", attempt
+    points, change, seen = [], None, collections.Counter()
+    for line in vm.read(STEP_TRACE).decode(errors="replace").splitlines():
+        found = re.match(r"(\[pid +\d+\] )?(\w+)\(", line)
+        if not found or found[2] not in STEP_CALLS:
+            continue
+        seen[found[1], found[2]] += 1
+        points.append((found[2], seen[found[1], found[2]]))
+        if found[2] == "sendmsg" and "RestartUnit" in line:
+            change = len(points) - 1
+    vm.run(["rm", STEP_TRACE])
+    assert change, f"no request to systemd among {points}"
+    return points, change
+
+
+def step(vm, call, n):
+    """Kill a step as it makes system call CALL for the Nth time. Returns how it ended."""
+    attempt = _under_strace(vm, f"-o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={n}",
+                            f"step killed at {call} {n}")
+    vm.run(["rm", STEP_TRACE])
     vm.assert_nothing_left()
     return attempt["phase"]
