@@ -25,6 +25,7 @@ int agent_config_load(int root_fd, struct agent_config *ret, struct err *reterr)
 		agent_config_done(&c);
 		return r;
 	}
+	runbooks_drop_guides(&c.runbooks);
 	*ret = c;
 	return 0;
 }

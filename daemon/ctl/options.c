@@ -35,6 +35,7 @@ static const struct {
 	{ "id", "KEY", "32 hexadecimal digits to know it by; the same again does nothing",
 	  "32 lower-case hexadecimal digits" },
 	{ "all", NULL, "all of them", NULL },
+	{ "incident", "ID", "what fits this incident", NULL },
 };
 
 /* What the command line said beside the values. */
@@ -261,6 +262,9 @@ static int store_verb_option(struct ctl *ctl, unsigned bit, const char *value)
 	case OPT_ID:
 		ctl->id = value;
 		return str_is_hex128(value) ? 0 : -1;
+	case OPT_INCIDENT:
+		ctl->incident = value;
+		return 0;
 	default: /* OPT_ALL */
 		ctl->all = true;
 		return 0;

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/yaml.h"
+#include "ctl/runbook_search.h"
 #include "ctl/tally.h"
 #include "engine/engine.h"
 
@@ -140,12 +141,22 @@ static void lint_file(const struct ctl *ctl, struct tally *t, const char *path)
 		lint_one(ctl, t, &b);
 }
 
-static void test_one(const struct ctl *ctl, struct tally *t, const struct runbook *b)
+/* Returns -ENOENT for what can only be tried on a real machine. */
+static int try_test(struct knowledge *k, const struct runbook *b, uint32_t i, struct err *reterr)
+{
+	const char *search = b->tests[i].search;
+
+	return search[0] ? runbook_search_test(k, b->id, search, reterr) :
+			   engine_replay_runbook(b, i, reterr);
+}
+
+static void test_one(const struct ctl *ctl, struct tally *t, const struct runbook *b,
+		     struct knowledge *k)
 {
 	for (uint32_t i = 0; i < b->n_tests; i++) {
 		char name[256] = "";
 		struct err err = { 0 };
-		int r = engine_replay_runbook(b, i, &err);
+		int r = try_test(k, b, i, &err);
 
 		if (r == -ENOENT)
 			continue;
@@ -154,10 +165,22 @@ static void test_one(const struct ctl *ctl, struct tally *t, const struct runboo
 	}
 }
 
+/* k: all runbooks, to search in; NULL: lint. */
+static void check_one(const struct ctl *ctl, struct tally *t, const struct runbook *b,
+		      struct knowledge *k)
+{
+	if (k)
+		test_one(ctl, t, b, k);
+	else
+		lint_one(ctl, t, b);
+}
+
 static int lint_or_test(const struct ctl *ctl, const struct runbooks *all, bool test, int argc,
 			char **argv)
 {
+	_cleanup_(knowledge_closep) struct knowledge *knowledge = NULL;
 	struct tally t = { 0 };
+	struct err err = { 0 };
 
 	if (argc == 0 && all->n == 0)
 		return ctl_fail(ctl, CTL_NOT_FOUND, "name a FILE, or say where: --root=DIR",
@@ -166,16 +189,18 @@ static int lint_or_test(const struct ctl *ctl, const struct runbooks *all, bool 
 		if (!runbooks_find(all, argv[i]) && (test || !strchr(argv[i], '/')))
 			return ctl_fail(ctl, CTL_NOT_FOUND, "list them: aiopsctl runbooks",
 					"no runbook '%s'", argv[i]);
+	if (test && runbook_search_index(all, &knowledge, &err) < 0)
+		return ctl_fail_err(ctl, CTL_FAILED, NULL, &err);
 	for (int i = 0; i < argc; i++) {
 		const struct runbook *b = runbooks_find(all, argv[i]);
 
 		if (!b)
 			lint_file(ctl, &t, argv[i]);
 		else
-			(test ? test_one : lint_one)(ctl, &t, b);
+			check_one(ctl, &t, b, knowledge);
 	}
 	for (uint32_t i = 0; argc == 0 && i < all->n; i++)
-		(test ? test_one : lint_one)(ctl, &t, &all->v[i]);
+		check_one(ctl, &t, &all->v[i], knowledge);
 	return tally_finish(ctl, &t);
 }
 
@@ -187,10 +212,16 @@ static int dispatch(const struct ctl *ctl, const struct runbooks *all, int argc,
 		return list(ctl, all);
 	if (str_equal(what, "show") && argc == 3)
 		return show(ctl, all, argv[2]);
+	if (str_equal(what, "search"))
+		return runbook_search(ctl, all, argc - 2, argv + 2);
+	if (ctl->incident)
+		return ctl_fail(ctl, CTL_USAGE, "try: aiopsctl runbooks search --incident=ID",
+				"runbooks: '--incident' is for 'search'");
 	if (str_equal(what, "lint") || str_equal(what, "test"))
 		return lint_or_test(ctl, all, what[0] == 't', argc - 2, argv + 2);
-	return ctl_fail(ctl, CTL_USAGE, "try: aiopsctl runbooks help",
-			"runbooks: 'list', 'show ID', 'lint [ID|FILE...]' or 'test [ID...]'");
+	return ctl_fail(
+		ctl, CTL_USAGE, "try: aiopsctl runbooks help",
+		"runbooks: 'list', 'show ID', 'search TEXT', 'lint [ID|FILE...]' or 'test [ID...]'");
 }
 
 static int run(struct ctl *ctl, int argc, char **argv)
@@ -209,10 +240,15 @@ static int run(struct ctl *ctl, int argc, char **argv)
 const struct verb_ops verb_runbooks = {
 	.name = "runbooks",
 	.group = "Configure",
-	.usage = "[list|show|lint|test] [ID...]",
+	.usage = "[list|show|search|lint|test] [ID...]",
 	.summary = "what the agent knows how to heal; check and try it",
-	.help = "lint checks every name and number; a FILE with a slash need not be installed.\n"
+	.help = "search TEXT finds what fits, in your own words or with a line of a log; with\n"
+		"--incident=ID the words are the incident's. It looks through runbooks, manual\n"
+		"pages of managed services and the documents in /etc/aiops/docs.d; without the\n"
+		"recorder through the runbooks alone.\n"
+		"lint checks every name and number; a FILE with a slash need not be installed.\n"
 		"test runs the fixtures in a runbook's front matter through the real diagnosis;\n"
 		"it needs no root and no daemon.",
+	.options = OPT_INCIDENT | OPT_LIMIT,
 	.run = run,
 };

@@ -36,6 +36,7 @@ enum {
 	OPT_FOR = 1 << 9,
 	OPT_ID = 1 << 10,
 	OPT_ALL = 1 << 11,
+	OPT_INCIDENT = 1 << 12,
 };
 
 struct ctl {
@@ -46,7 +47,7 @@ struct ctl {
 	bool dry_run, yes, wait, follow, all;
 	uint64_t wait_ns, for_ns; /* 0: not given */
 	uint64_t since_usec;      /* wall clock, microseconds since the epoch; 0: not given */
-	const char *unit, *state, *reason, *id, *for_text;
+	const char *unit, *state, *reason, *id, *for_text, *incident;
 	unsigned rows_max; /* 0: not given */
 };
 

@@ -83,7 +83,8 @@ int engine_replay_runbook(const struct runbook *r, uint32_t test_index, struct e
 	struct tally t;
 	bool matched;
 
-	if (test_index >= r->n_tests || r->tests[test_index].fault[0])
+	if (test_index >= r->n_tests || r->tests[test_index].fault[0] ||
+	    r->tests[test_index].search[0])
 		return err_set(reterr, -ENOENT, "replay runbook '%s': test %u is no fixture", r->id,
 			       test_index + 1);
 	if (!x)

@@ -57,6 +57,23 @@ void runbooks_done(struct runbooks *r)
 	*r = (struct runbooks){ 0 };
 }
 
+void runbooks_drop_guides(struct runbooks *r)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->n; i++)
+		if (runbook_is_guide(&r->v[i]))
+			runbook_done(&r->v[i]);
+		else if (n++ < i)
+			r->v[n - 1] = r->v[i];
+	if (n < r->n && n > 0) {
+		struct runbook *shrunk = reallocarray(r->v, n, sizeof(*r->v));
+
+		r->v = shrunk ? shrunk : r->v;
+	}
+	r->n = n;
+}
+
 const struct runbook *runbooks_find(const struct runbooks *r, const char *id)
 {
 	for (uint32_t i = 0; i < r->n; i++)

@@ -43,7 +43,12 @@
  *         facts: {unit.result: success, endpoint.up_bool: 0}
  *         root_facts: {}                              # for clauses with of_root
  *       expect: rejected                              # or matched
+ *     - {name: as people say it, search: "..."}       # anywhere: finds this runbook first
  *   ---
+ *
+ * Without "match" it is for people alone: the engine never sees it, search finds it. Then there is no
+ * exclude, evidence, min_score, root, cause, plan, verify, invariants or limits in the front matter, and
+ * the text has the sections runbook_sections.
  */
 
 #define RUNBOOKS_MAX           128
@@ -106,10 +111,12 @@ struct runbook_given {
 	struct fact facts[FACTS_MAX], root_facts[FACTS_MAX];
 };
 
-/* Either a fault to inject (fault is set) or a fixture (fault is ""). */
+/* A fault to inject (fault is set), words that must find this runbook first (search is set), or a
+ * fixture (neither). */
 struct runbook_test {
 	char name[160];
 	char fault[RULE_NAME_MAX];
+	char search[512];
 	uint32_t n_params;
 	char names[PARAMS_MAX][PARAM_NAME_MAX];
 	char values[PARAMS_MAX][PARAM_TEXT_MAX];
@@ -137,6 +144,15 @@ struct runbook {
 	char *body; /* the Markdown after the front matter */
 };
 
+/* The sections of a runbook for people, in this order; ends with NULL. */
+extern const char *const runbook_sections[];
+
+/* Whether it is for people alone. */
+static inline bool runbook_is_guide(const struct runbook *r)
+{
+	return r->n_alerts == 0;
+}
+
 struct runbooks {
 	uint32_t n;
 	struct runbook *v;
@@ -150,6 +166,8 @@ void runbook_done(struct runbook *r);
 /* Loads every NAME.md of runbooks.d below root_fd. */
 int runbooks_load(int root_fd, struct runbooks *ret, struct err *reterr) _warn_unused_;
 void runbooks_done(struct runbooks *r);
+/* Forgets those for people alone: what diagnoses has no use for their texts. */
+void runbooks_drop_guides(struct runbooks *r);
 const struct runbook *runbooks_find(const struct runbooks *r, const char *id);
 
 /* The inspectors a runbook needs of the entity (of_root false) or of its root (true). */

@@ -27,6 +27,12 @@ static const struct yaml_field fixture_fields[] = {
 	YAML_END,
 };
 
+static const struct yaml_field search_fields[] = {
+	YAML_TEXT("name", runbook_test, name, false),
+	YAML_LINES("search", runbook_test, search, true),
+	YAML_END,
+};
+
 static const char *const given_keys[] = { "entity", "facts", "root_facts", NULL };
 
 static int read_fact(const struct yaml_doc *doc, const struct yaml_node *node, struct fact *f,
@@ -117,6 +123,12 @@ static int read_test(const struct yaml_doc *doc, const struct yaml_node *node,
 	t->line = node->line;
 	if (yaml_find(node, "fault"))
 		return read_fault_test(doc, node, t, reterr);
+	if (yaml_find(node, "search")) {
+		r = yaml_read(doc, node, search_fields, t, reterr);
+		if (r == 0 && t->name[0] == '\0')
+			(void)str_copy(t->name, sizeof(t->name), t->search);
+		return r;
+	}
 	r = yaml_read(doc, node, fixture_fields, t, reterr);
 	return r < 0 ? r : read_given(doc, yaml_find(node, "given"), &t->given, reterr);
 }

@@ -260,12 +260,61 @@ static int check_tests(const struct lint *l)
 	int k = 0;
 
 	for (uint32_t i = 0; k == 0 && i < r->n_tests; i++) {
+		if (r->tests[i].search[0] != '\0')
+			continue; /* aiopsctl runbooks test */
 		if (r->tests[i].fault[0] == '\0')
 			k = check_fixture(l, &r->tests[i]);
 		else if (l->names->faults)
 			k = check_fault_test(l, &r->tests[i]);
 	}
 	return k;
+}
+
+const char *const runbook_sections[] = {
+	"What it looks like", "Evidence", "Cause", "Plan", "Verify", "Sources", NULL
+};
+
+/* "## NAME" alone on a line, or NULL. */
+static const char *find_section(const char *body, const char *name)
+{
+	char heading[64] = "";
+	const char *p;
+
+	str_append(heading, sizeof(heading), "\n## %s\n", name);
+	p = strstr(body, heading);
+	return p ? p + strlen(heading) : NULL;
+}
+
+/* Who is woken at night looks for the same things at the same place in each. */
+static int check_sections(const struct lint *l)
+{
+	const char *p = l->r->body;
+
+	for (size_t i = 0; runbook_is_guide(l->r) && runbook_sections[i]; i++) {
+		/* The line feed before a heading may be the one behind the heading before it. */
+		const char *next = find_section(i > 0 ? p - 1 : p, runbook_sections[i]);
+
+		if (!next)
+			return complain(l, LINE_TOP, "section '## %s' is missing or out of order",
+					runbook_sections[i]);
+		if (next[strspn(next, "\n")] == '#' || next[strspn(next, "\n")] == '\0')
+			return complain(l, LINE_TOP, "section '## %s' is empty",
+					runbook_sections[i]);
+		p = next;
+	}
+	return 0;
+}
+
+static int check_guide(const struct lint *l)
+{
+	uint32_t searches = 0;
+
+	for (uint32_t i = 0; i < l->r->n_tests; i++)
+		searches += l->r->tests[i].search[0] != '\0';
+	if (runbook_is_guide(l->r) && searches < 2)
+		return complain(l, LINE_TOP,
+				"tests: without 'match' it needs two of {search: ...} at least");
+	return check_sections(l);
 }
 
 int runbook_lint(const struct runbook *r, const struct runbook_names *names, struct err *reterr)
@@ -285,5 +334,7 @@ int runbook_lint(const struct runbook *r, const struct runbook_names *names, str
 		k = check_plan(&l);
 	if (k == 0)
 		k = check_signals(&l);
+	if (k == 0)
+		k = check_guide(&l);
 	return k < 0 ? k : check_tests(&l);
 }

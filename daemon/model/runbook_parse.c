@@ -16,12 +16,12 @@ static const struct yaml_field runbook_fields[] = {
 	YAML_LOOKUP("autonomy", runbook, autonomy, true, autonomy_from_string,
 		    "observe, suggest, approve or auto"),
 	YAML_LINES("when_not_to_use", runbook, when_not_to_use, true),
-	YAML_OTHER("match", true),
+	YAML_OTHER("match", false),
 	YAML_OTHER("exclude", false),
-	YAML_OTHER("evidence", true),
+	YAML_OTHER("evidence", false),
 	YAML_U32("min_score", runbook, min_score, 1, 100),
 	YAML_OTHER("root", false),
-	YAML_LINES("cause", runbook, cause, true),
+	YAML_LINES("cause", runbook, cause, false),
 	YAML_OTHER("plan", false),
 	YAML_OTHER("verify", false),
 	YAML_OTHER("invariants", false),
@@ -184,6 +184,38 @@ static int read_lists(const struct yaml_doc *doc, struct runbook *r, struct err 
 	return k;
 }
 
+/* What only a machine reads, and all of what it needs. */
+static const struct {
+	const char *key;
+	bool needed;
+} machine_keys[] = {
+	{ "match", true },       { "evidence", true }, { "min_score", true }, { "cause", true },
+	{ "exclude", false },    { "root", false },    { "plan", false },     { "verify", false },
+	{ "invariants", false }, { "limits", false },
+};
+
+/* Without "match" a runbook is for people alone, and then it must not look as if it were more. */
+static int check_audience(const struct yaml_doc *doc, const struct runbook *r, struct err *reterr)
+{
+	const struct yaml_node *root = yaml_root(doc), *match = yaml_find(root, "match");
+
+	for (size_t i = 0; i < ELEMENTSOF(machine_keys); i++) {
+		const struct yaml_node *node = yaml_find(root, machine_keys[i].key);
+
+		if (match && !node && machine_keys[i].needed)
+			return yaml_error(doc, root, -EINVAL, reterr, "'%s' is missing",
+					  machine_keys[i].key);
+		if (!match && node)
+			return yaml_error(doc, node, -EINVAL, reterr,
+					  "'%s': without 'match' it is for people alone",
+					  machine_keys[i].key);
+	}
+	if (!match && r->autonomy > AUTONOMY_SUGGEST)
+		return yaml_error(doc, yaml_find(root, "autonomy"), -EINVAL, reterr,
+				  "'autonomy': without 'match' it can only suggest");
+	return 0;
+}
+
 static int read_front_matter(const struct yaml_doc *doc, struct runbook *r, struct err *reterr)
 {
 	const struct yaml_node *root = yaml_root(doc), *limits;
@@ -191,11 +223,11 @@ static int read_front_matter(const struct yaml_doc *doc, struct runbook *r, stru
 
 	if (k == 0)
 		k = check_id(doc, r, reterr);
-	if (k == 0 && r->min_score == 0)
-		return yaml_error(doc, root, -EINVAL, reterr, "'min_score' is missing");
+	if (k == 0)
+		k = check_audience(doc, r, reterr);
 	if (k == 0)
 		k = check_cause(doc, r, reterr);
-	if (k == 0)
+	if (k == 0 && yaml_find(root, "match"))
 		k = read_match(doc, yaml_find(root, "match"), r, reterr);
 	if (k == 0)
 		k = read_root(doc, yaml_find(root, "root"), r, reterr);

@@ -404,6 +404,11 @@ static int get_health(void *userdata, const struct http_request *rq, struct http
 	return 0;
 }
 
+int recorder_find_incident(struct recorder *r, const char *text, uint64_t *ret, struct err *reterr)
+{
+	return resolve(r, text, true, ret, reterr);
+}
+
 static int get_openapi(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		       struct err *reterr)
 {
@@ -451,6 +456,12 @@ const struct http_endpoint recorder_endpoints[] = {
 	  { "measurements of any time, put together by steps",
 	    .query = "signal, unit, entity, since_usec, until_usec, step_s, limit",
 	    .answer = "200 step_s#, series[], more!" } },
+	{ "GET",
+	  "/v1/knowledge/search",
+	  ROLE_READ,
+	  recorder_get_knowledge,
+	  { "runbooks, manual pages and documents that fit best",
+	    .query = "q, incident, kind, limit", .answer = "200 query, documents#, hits[]" } },
 	{ "GET",
 	  "/v1/audit/head",
 	  ROLE_READ,

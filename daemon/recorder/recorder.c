@@ -192,6 +192,8 @@ static int open_state(struct recorder *r, const struct recorder_paths *paths, st
 			       strerror(errno));
 	str_append(path, sizeof(path), "%s/history.db", paths->state_dir);
 	str_append(r->audit_dir, sizeof(r->audit_dir), "%s/audit", paths->state_dir);
+	str_append(r->knowledge.path, sizeof(r->knowledge.path), "%s/" KNOWLEDGE_FILE_NAME,
+		   paths->state_dir);
 	q = history_new(&store_sqlite, path, &r->history, reterr);
 	if (q < 0)
 		return q;
@@ -285,6 +287,7 @@ void recorder_done(struct recorder *r)
 	r->executor = NULL;
 	r->history = history_free(r->history);
 	r->audit = audit_close(r->audit);
+	r->knowledge.db = knowledge_close(r->knowledge.db);
 	free(TAKE_PTR(r->audit_queue));
 	services_done(&r->services);
 	r->batch_timer = sd_event_source_disable_unref(r->batch_timer);

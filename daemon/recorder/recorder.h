@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "ipc/http.h"
@@ -9,6 +10,7 @@
 #include "model/service.h"
 #include "recorder/audit.h"
 #include "recorder/history.h"
+#include "sys/knowledge.h"
 
 /* The recorder: takes records, rollups and audit entries, answers inspections and queries. May block
  * on the disk, never on the network. */
@@ -27,6 +29,12 @@ struct recorder {
 	char audit_dir[4096];
 	struct history *history;
 	struct audit *audit; /* NULL: not open */
+	struct recorder_knowledge {
+		char path[4096];
+		struct knowledge *db; /* NULL: not open */
+		dev_t dev;            /* which file it is: a new one is renamed over it */
+		ino_t ino;
+	} knowledge;
 	struct services services;
 	struct peer_server *peers;
 	struct http_server *http;
@@ -54,6 +62,17 @@ int recorder_audit_open(struct recorder *r, struct err *reterr) _warn_unused_;
 
 /* Runs the inspector and answers with its evidence. */
 void recorder_inspect(struct recorder *r, struct peer *p, const struct inspect *inspect);
+
+/* The knowledge base as it is now. Returns 0; -EBUSY: there is none (yet), or it cannot be read. */
+int recorder_knowledge_open(struct recorder *r, struct knowledge **ret,
+			    struct err *reterr) _warn_unused_;
+
+/* GET /v1/knowledge/search */
+int recorder_get_knowledge(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			   struct err *reterr);
+/* The id of an incident from the end of a URL. Returns 0; -EINVAL; -ENOENT; -ENOTUNIQ. */
+int recorder_find_incident(struct recorder *r, const char *text, uint64_t *ret,
+			   struct err *reterr) _warn_unused_;
 
 /* What history.sock serves; userdata is the struct recorder. */
 extern const struct http_endpoint recorder_endpoints[];

@@ -18,14 +18,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(!r.body && !r.tests && err.text[0]);
 		return 0;
 	}
-	assert(r.n_alerts > 0 && r.n_alerts <= RUNBOOK_ALERTS_MAX);
+	assert(r.n_alerts <= RUNBOOK_ALERTS_MAX);
+	assert(!runbook_is_guide(&r) || (r.n_plan == 0 && r.autonomy <= AUTONOMY_SUGGEST));
 	assert(r.n_evidence <= RUNBOOK_CLAUSES_MAX && r.n_exclude <= RUNBOOK_CLAUSES_MAX);
 	assert(r.n_plan <= ALTERNATIVES_MAX && r.n_tests <= RUNBOOK_TESTS_MAX);
-	assert(r.min_score > 0 && str_is_terminated(r.id, sizeof(r.id)));
+	assert((runbook_is_guide(&r) || r.min_score > 0) && str_is_terminated(r.id, sizeof(r.id)));
 	for (uint32_t i = 0; i < r.n_plan; i++)
 		assert(r.plan[i].n_params <= PARAMS_MAX);
 	for (uint32_t i = 0; i < r.n_tests; i++)
-		assert(r.tests[i].fault[0] || entity_is_valid(&r.tests[i].given.entity));
+		assert(r.tests[i].fault[0] || r.tests[i].search[0] ||
+		       entity_is_valid(&r.tests[i].given.entity));
 	(void)runbook_lint(&r, &names, &err);
 	return 0;
 }

@@ -102,6 +102,8 @@ static int use_runbook(struct brain *b, const char *name, const char *text, size
 
 	if (r < 0)
 		(void)fprintf(stderr, "%s\n", err_text(&err));
+	else if (runbook_is_guide(&b->runbooks.v[b->runbooks.n]))
+		runbook_done(&b->runbooks.v[b->runbooks.n]);
 	else
 		b->runbooks.n++;
 	return r;

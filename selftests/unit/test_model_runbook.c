@@ -227,6 +227,45 @@ static void lines_in_errors_are_those_of_the_file(void **state)
 	refuse(HEAD "owner: again\n---\n", "r.md:12:1: the same key");
 }
 
+#define GUIDE                                                                   \
+	"---\nid: a\ntitle: A\nowner: o\nrisk: reversible\nautonomy: suggest\n" \
+	"when_not_to_use: never\n"
+
+static void without_match_it_is_for_people_alone(void **state)
+{
+	_cleanup_(runbook_done) struct runbook r = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	if (parse(GUIDE "tests: [{search: no space left}]\n---\n# A\n", &r, &err) < 0)
+		fail_msg("%s", err_text(&err));
+	assert_true(runbook_is_guide(&r));
+	assert_string_equal(r.tests[0].search, "no space left");
+	assert_string_equal(r.tests[0].name, "no space left");
+	refuse(GUIDE "evidence: []\n---\n",
+	       "r.md:8:11: 'evidence': without 'match' it is for people alone");
+	refuse(GUIDE "plan: []\n---\n", "r.md:8:7: 'plan': without 'match'");
+	refuse("---\nid: a\ntitle: A\nowner: o\nrisk: read\nautonomy: auto\nwhen_not_to_use: n\n"
+	       "---\n",
+	       "r.md:6:11: 'autonomy': without 'match' it can only suggest");
+}
+
+static void what_diagnoses_forgets_those_for_people(void **state)
+{
+	struct runbooks all = { .n = 3, .v = calloc(3, sizeof(struct runbook)) };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(all.v);
+	assert_int_equal(parse(GUIDE "---\n", &all.v[0], &err), 0);
+	assert_int_equal(parse(HEAD "---\n", &all.v[1], &err), 0);
+	assert_int_equal(parse(GUIDE "---\n", &all.v[2], &err), 0);
+	runbooks_drop_guides(&all);
+	assert_int_equal(all.n, 1);
+	assert_string_equal(all.v[0].alerts[0], "x");
+	runbooks_done(&all);
+}
+
 static void says_what_is_missing(void **state)
 {
 	(void)state;
@@ -416,6 +455,8 @@ int main(void)
 		cmocka_unit_test(the_root_is_the_entity_or_a_fact),
 		cmocka_unit_test(slots_of_the_cause_are_closed),
 		cmocka_unit_test(an_id_is_a_word_and_not_unknown),
+		cmocka_unit_test(without_match_it_is_for_people_alone),
+		cmocka_unit_test(what_diagnoses_forgets_those_for_people),
 		cmocka_unit_test(lists_have_bounds),
 		cmocka_unit_test(fixtures_say_what_is_wrong),
 		cmocka_unit_test(the_text_is_clean_and_bounded),

@@ -167,6 +167,41 @@ static void the_proof_is_not_the_only_trigger(void **state)
 	       "r.md:1: verify: 'endpoint.up_bool' is what raised the alert; a proof needs another");
 }
 
+static const char guide[] =
+	"---\nid: a\ntitle: A\nowner: o\nrisk: read\nautonomy: suggest\nwhen_not_to_use: n\n"
+	"tests: [{search: one}, {search: two}]\n---\n# A\n\n"
+	"## What it looks like\n\nx\n\n## Evidence\n\nx\n\n## Cause\n\nx\n\n## Plan\n\nx\n\n"
+	"## Verify\n\nx\n\n## Sources\n\nx\n";
+
+static int lint_guide(const char *from, const char *to, struct err *err)
+{
+	_cleanup_(runbook_done) struct runbook r = { 0 };
+	const char *at = strstr(guide, from);
+	char text[2048] = "";
+
+	assert_non_null(at);
+	str_append(text, sizeof(text), "%.*s%s%s", (int)(at - guide), guide, to, at + strlen(from));
+	assert_int_equal(runbook_parse("r.md", text, strlen(text), &r, err), 0);
+	return runbook_lint(&r, &everything, err);
+}
+
+static void one_for_people_has_all_sections_and_two_questions(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(lint_guide("# A", "# A", &err), 0);
+	assert_int_equal(lint_guide("## Cause\n", "## Causes\n", &err), -EINVAL);
+	assert_string_equal(err.text, "r.md:1: section '## Cause' is missing or out of order");
+	assert_int_equal(lint_guide("## Plan\n\nx\n\n## Verify", "## Verify\n\nx\n\n## Plan", &err),
+			 -EINVAL);
+	assert_string_equal(err.text, "r.md:1: section '## Verify' is missing or out of order");
+	assert_int_equal(lint_guide(", {search: two}", "", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "it needs two of {search: ...} at least"));
+	assert_int_equal(lint_guide("## Evidence\n\nx\n", "## Evidence\n\n", &err), -EINVAL);
+	assert_string_equal(err.text, "r.md:1: section '## Evidence' is empty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +212,7 @@ int main(void)
 		cmocka_unit_test(parameters_must_fit_their_specs),
 		cmocka_unit_test(risk_is_at_least_that_of_the_action),
 		cmocka_unit_test(the_proof_is_not_the_only_trigger),
+		cmocka_unit_test(one_for_people_has_all_sections_and_two_questions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

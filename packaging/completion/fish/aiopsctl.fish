@@ -76,7 +76,7 @@ complete -c aiopsctl -n '__aiopsctl_under validate; and not __aiopsctl_at valida
 complete -c aiopsctl -n '__aiopsctl_at alerts' -a 'list show test'
 complete -c aiopsctl -n '__aiopsctl_at alerts show; or __aiopsctl_under alerts test' \
     -a '(__aiopsctl_column alerts)'
-complete -c aiopsctl -n '__aiopsctl_at runbooks' -a 'list show lint test'
+complete -c aiopsctl -n '__aiopsctl_at runbooks' -a 'list show search lint test'
 complete -c aiopsctl -n '__aiopsctl_at runbooks show; or __aiopsctl_at runbooks test; or __aiopsctl_under runbooks lint' \
     -a '(__aiopsctl_column runbooks)'
 complete -c aiopsctl -n '__aiopsctl_under runbooks lint' -k -a '(__fish_complete_suffix .md)'
