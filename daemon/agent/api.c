@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ipc/health.h"
 #include "ipc/openapi.h"
+#include "sys/watch.h"
 
 /* Our part of what control.sock serves: what is true now, from memory. All of it is read only; what
  * changes something is handed over to the executor before it comes here (ipc/handover.h). */
@@ -60,18 +62,37 @@ static int get_signals(void *userdata, const struct http_request *rq, struct htt
 	return answer_with(rq, userdata, api_add_signals, ret, reterr);
 }
 
-/* The loop turns, or nobody would answer. */
+/* What does not measure although it could: a probe that this kernel has not is no failure. */
+static const struct agent_probe *find_failed_probe(const struct agent *a)
+{
+	for (size_t i = 0; i < a->n_probes; i++)
+		if (!a->probes[i].state && a->probes[i].error[0])
+			return &a->probes[i];
+	return NULL;
+}
+
+/* The loop turns, or nobody would answer; without the others it sees less, or cannot act. */
 static int get_health(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		      struct err *reterr)
 {
+	const struct agent *a = userdata;
+	const struct agent_probe *failed = find_failed_probe(a);
+	const char *away = "it is not connected";
+	const struct health_part parts[] = {
+		{ "loop", NULL },
+		{ "bus", a->watch->bus ? NULL : "no connection to systemd" },
+		{ "config", a->config_error[0] ? a->config_error : NULL },
+		{ "probes", failed ? failed->error : NULL },
+		{ "executor", peer_is_up(a->executor) ? NULL : away },
+		{ "recorder", peer_is_up(a->recorder) ? NULL : away },
+		{ "gateway", peer_is_up(a->gateway) ? NULL : away },
+	};
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 
-	(void)userdata;
-	(void)rq;
-	if (!o || json_add_string(o, "status", "ok") < 0)
+	if (!o || health_add(o, parts, ELEMENTSOF(parts)) < 0)
 		return no_memory(reterr);
 	ret->json = TAKE_PTR(o);
-	return 0;
+	return health_answer(rq, ret) < 0 ? no_memory(reterr) : 0;
 }
 
 /* Ready to repair: whoever carries it out is there. */
@@ -252,7 +273,9 @@ const struct http_endpoint agent_endpoints[] = {
 	  "/healthz",
 	  ROLE_READ,
 	  get_health,
-	  { "whether the loop turns", .answer = "200 status" } },
+	  { "how each part is", .answer = "200 status, parts[]" } },
+	/* Not JSON, so in aiops-api(7) alone. */
+	{ "GET", "/metrics", ROLE_READ, api_get_scrape, { 0 } },
 	{ "GET",
 	  "/ready",
 	  ROLE_READ,

@@ -13,6 +13,10 @@ int api_add_runbooks(const struct agent *a, struct json_object *o);
 int api_add_alerts(const struct agent *a, struct json_object *o);
 int api_add_signals(const struct agent *a, struct json_object *o);
 
+/* api_scrape.c */
+int api_get_scrape(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		   struct err *reterr) _warn_unused_;
+
 /* api_metrics.c */
 int api_get_metrics_query(void *userdata, const struct http_request *rq, struct http_answer *ret,
 			  struct err *reterr) _warn_unused_;

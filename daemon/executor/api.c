@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "executor/executor.h"
+#include "ipc/health.h"
 
 #define LIST_MAX 64 /* attempts in one answer, newest first: the loop must not be held up */
 
@@ -16,16 +17,20 @@ static int get_health(void *userdata, const struct http_request *rq, struct http
 {
 	const struct executor *x = userdata;
 	bool policy = x->broker.policy != NULL, bus = starter_is_connected(x->starter);
+	const struct health_part parts[] = {
+		{ "policy", policy ? NULL : "none is loaded: everything is denied" },
+		{ "bus", bus ? NULL : "no connection to systemd: no step can be started" },
+	};
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 
-	(void)rq;
-	if (!o || json_add_bool(o, "ok", policy && bus) < 0 ||
+	if (!o || health_add(o, parts, ELEMENTSOF(parts)) < 0 ||
+	    json_add_bool(o, "ok", policy && bus) < 0 ||
 	    json_add_bool(o, "policy_loaded", policy) < 0 ||
 	    json_add_bool(o, "bus_connected", bus) < 0)
 		return out_of_memory(reterr);
 	ret->status = policy && bus ? 200 : 503;
 	ret->json = TAKE_PTR(o);
-	return 0;
+	return health_answer(rq, ret) < 0 ? out_of_memory(reterr) : 0;
 }
 
 static int get_status(void *userdata, const struct http_request *rq, struct http_answer *ret,
@@ -289,7 +294,7 @@ const struct http_endpoint executor_endpoints[] = {
 	  ROLE_READ,
 	  get_health,
 	  { "whether there is a policy and a bus",
-	    .answer = "200/503 ok!, policy_loaded!, bus_connected!" } },
+	    .answer = "200/503 status, parts[], ok!, policy_loaded!, bus_connected!" } },
 	{ "GET",
 	  "/openapi.json",
 	  ROLE_READ,

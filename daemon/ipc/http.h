@@ -58,6 +58,8 @@ struct http_answer {
 	unsigned status; /* 0: 200 */
 	struct json_object *json;
 	struct http_stream *stream; /* in the place of json (consumed) */
+	char *text;                 /* in the place of both, of malloc(3) (consumed) */
+	const char *text_type;      /* its Content-Type: header */
 	char location[128];         /* Location: header, or "" */
 	uint32_t retry_after_s;     /* Retry-After: header; 0: none */
 	/* Of an error. */

@@ -255,6 +255,19 @@ static struct MHD_Response *response_of_json(struct json_object *json)
 	return response;
 }
 
+/* Takes text. */
+static struct MHD_Response *response_of_text(char *text, const char *type)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text,
+									MHD_RESPMEM_MUST_FREE);
+
+	if (!response)
+		free(text);
+	else
+		(void)MHD_add_response_header(response, "Content-Type", type);
+	return response;
+}
+
 static void add_headers(struct MHD_Response *response, unsigned status, const struct http_answer *a)
 {
 	char number[16] = "";
@@ -285,6 +298,8 @@ enum MHD_Result http_send(struct http_server *s, const struct http_request *rq,
 			return http_refuse(s, rq, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
 					   "follow: too many follow already",
 					   "ask again without it");
+	} else if (a->text) {
+		response = response_of_text(TAKE_PTR(a->text), a->text_type);
 	} else {
 		response = response_of_json(json);
 	}

@@ -6,6 +6,7 @@
 #include "ipc/openapi.h"
 
 #include "base/log.h"
+#include "ipc/health.h"
 #include "ipc/metrics.h"
 #include "recorder/recorder.h"
 
@@ -392,16 +393,29 @@ static int get_health(void *userdata, const struct http_request *rq, struct http
 	struct recorder *rec = userdata;
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 	const struct history_stats *s = history_stats(rec->history);
-	bool ok = !s->error[0] && !rec->audit_error[0];
+	const struct health_part parts[] = {
+		{ "history", s->error[0] ? s->error : NULL },
+		{ "audit", rec->audit_error[0] ? rec->audit_error : NULL },
+	};
 
-	(void)rq;
-	if (!o || json_add_string(o, "status", ok ? "ok" : "degraded") < 0 ||
-	    add_history_health(o, s) < 0 || json_add_u64(o, "audit_waiting", rec->n_audit) < 0 ||
+	if (!o || health_add(o, parts, ELEMENTSOF(parts)) < 0 || add_history_health(o, s) < 0 ||
+	    json_add_u64(o, "audit_waiting", rec->n_audit) < 0 ||
 	    json_add_string(o, "audit_error", rec->audit_error) < 0 ||
 	    json_add_u64(o, "log_dropped", log_dropped()) < 0)
 		return no_memory(reterr);
 	ret->json = TAKE_PTR(o);
-	return 0;
+	return health_answer(rq, ret) < 0 ? no_memory(reterr) : 0;
+}
+
+/* Ready: what comes now would be written. */
+static int get_ready(void *userdata, const struct http_request *rq, struct http_answer *ret,
+		     struct err *reterr)
+{
+	int r = get_health(userdata, rq, ret, reterr);
+	struct recorder *rec = userdata;
+
+	ret->status = history_stats(rec->history)->error[0] || rec->audit_error[0] ? 503 : 200;
+	return r;
 }
 
 int recorder_find_incident(struct recorder *r, const char *text, uint64_t *ret, struct err *reterr)
@@ -472,8 +486,14 @@ const struct http_endpoint recorder_endpoints[] = {
 	  ROLE_READ,
 	  get_health,
 	  { "whether everything is written",
-	    .answer = "200 status, records_written#, records_waiting#, records_lost#, "
+	    .answer = "200 status, parts[], records_written#, records_waiting#, records_lost#, "
 		      "rollups_written#, rollups_waiting#, rollups_lost#, histories_put_aside#, "
 		      "history_error, audit_waiting#, audit_error, log_dropped#" } },
+	{ "GET",
+	  "/ready",
+	  ROLE_READ,
+	  get_ready,
+	  { "the same, and 503 where nothing can be written",
+	    .answer = "200/503 status, parts[], history_error, audit_error" } },
 	{ .method = NULL },
 };
