@@ -12,14 +12,6 @@
  * the exit, and a unit that is stopping has failed a moment later. Ours; 1/25 of the time to beat. */
 #define SETTLE_NS (200 * NS_PER_MS)
 
-/* A package manager runs its maintainer scripts at the end, after minutes of unpacking; each of its
- * processes renews this. Ours. */
-#define PACKAGE_HOLD_NS (60 * NS_PER_S)
-
-/* What an upgrade stopped for longer than this is told: it may hang, or ask a question nobody sees. Ours,
- * as apt's own lock timeouts are minutes. */
-#define HELD_MAX_NS (600 * NS_PER_S)
-
 /* Looks at an unknown again for the sake of new alerts. Ours: a service has three kinds of them. */
 #define REDO_MAX 2
 
@@ -47,11 +39,6 @@ struct entity correlate_primary(const struct engine *e, const struct entity *ent
 	const struct service *s = correlate_service(e, entity, NULL);
 
 	return s ? entity_make(ENTITY_KIND_UNIT, s->unit) : *entity;
-}
-
-bool correlate_is_upgrading(const struct engine *e)
-{
-	return e->package_ns > 0 && e->now_ns < e->package_ns + PACKAGE_HOLD_NS;
 }
 
 struct slot *correlate_find(struct engine *e, const struct entity *primary)
@@ -176,9 +163,11 @@ static void fill_summary(const struct window *w, double value, char *buf, size_t
 	}
 }
 
-/* An alert of the incident, each once: they choose the runbooks. */
+/* An alert of the incident, each once: they choose the runbooks. What is for information chooses none. */
 static bool note_alert(struct slot *s, const struct window *w)
 {
+	if (w->alert->severity == SEVERITY_INFO)
+		return false;
 	if (w->alert->severity > s->incident.severity)
 		s->incident.severity = w->alert->severity;
 	for (uint32_t i = 0; i < s->n_alerts; i++)
@@ -295,7 +284,7 @@ static void start_incident(struct engine *e, struct window *w, const struct enti
 static void look_again(struct engine *e, struct slot *s)
 {
 	bool worth_it = s->stage == STAGE_REST && str_equal(s->incident.cause, "unknown") &&
-			s->n_redo < REDO_MAX;
+			(s->n_redo < REDO_MAX || s->quiet_since_ns > 0);
 
 	if (!worth_it && s->stage != STAGE_LEFT)
 		return;
@@ -316,8 +305,10 @@ static void take_fired(struct engine *e, struct window *w, double value)
 	}
 	s->incident.n_events++;
 	(void)emit_event(e, w, value, s->id);
-	if (note_alert(s, w) || s->stage == STAGE_LEFT)
+	if (note_alert(s, w) || s->quiet_since_ns > 0 ||
+	    (s->stage == STAGE_LEFT && w->alert->severity != SEVERITY_INFO))
 		look_again(e, s);
+	s->quiet_since_ns = 0;
 	tell_opened(e, s);
 }
 
@@ -325,7 +316,7 @@ void correlate_fired(struct engine *e, struct window *w, double value)
 {
 	struct entity primary = correlate_primary(e, &w->entity);
 
-	if (correlate_find(e, &primary) || !correlate_is_upgrading(e)) {
+	if (correlate_find(e, &primary) || !inhibit_is_held(e, w, &primary)) {
 		take_fired(e, w, value);
 		return;
 	}
@@ -381,6 +372,17 @@ static bool may_clear(const struct engine *e, const struct slot *s)
 	return e->now_ns >= s->watch_from_ns && !perceive_is_firing(e, &s->entity, true);
 }
 
+/* What comes and goes is one incident, told once: it stays open until it has been quiet for a while. */
+static bool stays_open(struct engine *e, struct slot *s)
+{
+	s->flaps = s->flaps || inhibit_is_flapping(e, &s->entity);
+	if (s->stage != STAGE_REST || !s->flaps)
+		return false;
+	if (s->quiet_since_ns == 0)
+		s->quiet_since_ns = e->now_ns;
+	return e->now_ns < s->quiet_since_ns + INHIBIT_FLAP_QUIET_NS;
+}
+
 void correlate_cleared(struct engine *e, const struct window *w, double value)
 {
 	struct entity primary = correlate_primary(e, &w->entity);
@@ -389,7 +391,7 @@ void correlate_cleared(struct engine *e, const struct window *w, double value)
 	if (!s)
 		return;
 	(void)emit_event(e, w, value, s->id);
-	if (may_clear(e, s))
+	if (may_clear(e, s) && !stays_open(e, s))
 		clear_incident(e, s);
 }
 
@@ -398,14 +400,15 @@ void correlate_tick(struct engine *e)
 {
 	for (uint32_t i = 0; i < e->n_firing; i++) {
 		struct window *w = &e->windows[e->firing[i]];
+		struct entity primary = correlate_primary(e, &w->entity);
 
-		if (!w->held ||
-		    (correlate_is_upgrading(e) && e->now_ns < w->held_since_ns + HELD_MAX_NS))
+		if (!w->held || (!correlate_find(e, &primary) && inhibit_is_held(e, w, &primary)))
 			continue;
 		w->held = false;
 		take_fired(e, w, window_figure(e, w));
 	}
 	for (size_t i = 0; i < ELEMENTSOF(e->slots); i++)
-		if (e->slots[i].stage != STAGE_FREE && may_clear(e, &e->slots[i]))
+		if (e->slots[i].stage != STAGE_FREE && may_clear(e, &e->slots[i]) &&
+		    !stays_open(e, &e->slots[i]))
 			clear_incident(e, &e->slots[i]);
 }

@@ -130,7 +130,7 @@ struct guard guard_upgrade(const struct engine *e)
 {
 	struct guard g = { .verdict = GUARD_GO };
 
-	if (correlate_is_upgrading(e)) {
+	if (inhibit_is_upgrading(e)) {
 		g = guard_make(GUARD_WAIT, "package-upgrade", UPGRADE_PATIENCE_NS,
 			       "packages are being installed or upgraded");
 		g.until_ns = e->now_ns + UPGRADE_AGAIN_NS;

@@ -205,7 +205,9 @@ static bool is_event_rule(const struct window *w)
 uint64_t perceive_next_ns(const struct engine *e)
 {
 	for (uint32_t i = 0; i < e->n_firing; i++)
-		if (is_event_rule(&e->windows[e->firing[i]]) || e->windows[e->firing[i]].held)
+		if (is_event_rule(&e->windows[e->firing[i]]) ||
+		    (e->windows[e->firing[i]].held &&
+		     e->windows[e->firing[i]].alert->severity != SEVERITY_INFO))
 			return e->now_ns + NS_PER_S;
 	return CLOCK_NEVER_NS;
 }
@@ -216,7 +218,7 @@ bool perceive_is_firing(const struct engine *e, const struct entity *primary, bo
 		const struct window *w = &e->windows[e->firing[i]];
 		struct entity p = correlate_primary(e, &w->entity);
 
-		if (entity_equal(&p, primary) &&
+		if (w->alert->severity != SEVERITY_INFO && entity_equal(&p, primary) &&
 		    (events || (!is_event_rule(w) && !w->rule->looks_back)))
 			return true;
 	}

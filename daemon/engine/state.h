@@ -49,7 +49,7 @@ struct window {
 	uint64_t span_ns, block_end_ns;
 	double bound;
 	bool firing;
-	bool held; /* fires, but no incident yet because packages are being upgraded */
+	bool held; /* fires, but no incident yet: see inhibit.c */
 	uint64_t held_since_ns;
 };
 
@@ -120,7 +120,9 @@ struct slot {
 
 	struct asked asked[SLOT_ASKED_MAX];
 	uint32_t n_asked, n_items;
-	struct item *items; /* SLOT_ITEMS_MAX */
+	bool flaps;              /* it comes and goes */
+	uint64_t quiet_since_ns; /* and has gone; 0: not now */
+	struct item *items;      /* SLOT_ITEMS_MAX */
 	struct diagnosis diagnosis;
 };
 
@@ -217,6 +219,14 @@ const struct signal_entry *perceive_latest(const struct engine *e, const char *s
 /* Does any alert of this service, unit or host fire? events: those without an end of their own count. */
 bool perceive_is_firing(const struct engine *e, const struct entity *primary, bool events);
 
+/* inhibit.c */
+/* Is what fires not told, for now? */
+bool inhibit_is_held(const struct engine *e, const struct window *w, const struct entity *primary);
+#define INHIBIT_FLAP_QUIET_NS (600 * NS_PER_S)
+/* Do incidents about it open and clear by themselves again and again? */
+bool inhibit_is_flapping(const struct engine *e, const struct entity *primary);
+bool inhibit_is_upgrading(const struct engine *e);
+
 /* correlate.c: events to incidents */
 const struct service *correlate_service(const struct engine *e, const struct entity *entity,
 					const struct endpoint **ret_endpoint);
@@ -224,7 +234,6 @@ struct entity correlate_primary(const struct engine *e, const struct entity *ent
 void correlate_fired(struct engine *e, struct window *w, double value);
 void correlate_cleared(struct engine *e, const struct window *w, double value);
 void correlate_tick(struct engine *e);
-bool correlate_is_upgrading(const struct engine *e);
 void correlate_count(struct engine *e); /* brings engine_stats up to date */
 struct slot *correlate_find(struct engine *e, const struct entity *primary);
 /* A new state and why, on record. */
