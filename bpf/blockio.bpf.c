@@ -35,14 +35,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, LATENCY_UNITS_MAX);
 	__type(key, __u64); /* cgroup id */
-	__type(value, struct blockio_counts);
+	__type(value, struct latency_counts);
 } units SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct blockio_counts);
+	__type(value, struct latency_counts);
 } other SEC(".maps");
 
 /* A flush has no bio. What the version 1 hierarchy charges is nobody's here: its ids are others. */
@@ -55,13 +55,6 @@ static __always_inline __u64 charged_cgroup(struct request *rq)
 		return 0;
 	cgroup = bio->bi_blkg->blkcg->css.cgroup;
 	return cgroup->root->hierarchy_id == 0 ? cgroup->kn->id : 0;
-}
-
-static __always_inline void count_one(struct blockio_counts *c, __u32 us, bool is_error)
-{
-	latency_count(&c->hist, us);
-	c->total_us += us;
-	c->errors += is_error;
 }
 
 static __always_inline void count_disk(struct request *rq, __u32 op, __u32 us, bool is_error)
@@ -81,23 +74,23 @@ static __always_inline void count_disk(struct request *rq, __u32 op, __u32 us, b
 		return;
 	/* Constant places: a variable one costs the verifier more than it saves. */
 	if (op == REQ_OP_READ)
-		count_one(&disk->ops[BLOCKIO_OP_READ], us, is_error);
+		latency_count_all(&disk->ops[BLOCKIO_OP_READ], us, is_error);
 	else if (op == REQ_OP_WRITE)
-		count_one(&disk->ops[BLOCKIO_OP_WRITE], us, is_error);
+		latency_count_all(&disk->ops[BLOCKIO_OP_WRITE], us, is_error);
 	else
-		count_one(&disk->ops[BLOCKIO_OP_FLUSH], us, is_error);
+		latency_count_all(&disk->ops[BLOCKIO_OP_FLUSH], us, is_error);
 }
 
 static __always_inline void count_unit(struct request *rq, __u32 us, bool is_error)
 {
 	__u64 cgroup = charged_cgroup(rq);
-	struct blockio_counts *c = cgroup ? bpf_map_lookup_elem(&units, &cgroup) : NULL;
+	struct latency_counts *c = cgroup ? bpf_map_lookup_elem(&units, &cgroup) : NULL;
 	__u32 zero = 0;
 
 	if (!c)
 		c = bpf_map_lookup_elem(&other, &zero);
 	if (c)
-		count_one(c, us, is_error);
+		latency_count_all(c, us, is_error);
 }
 
 static __always_inline void count(struct request *rq, bool is_error)

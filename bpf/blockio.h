@@ -7,12 +7,6 @@
 
 enum blockio_op { BLOCKIO_OP_READ, BLOCKIO_OP_WRITE, BLOCKIO_OP_FLUSH, _BLOCKIO_OP_MAX };
 
-/* Requests of one kind that ended. */
-struct blockio_counts {
-	struct latency_hist hist;
-	__u32 total_us, errors;
-};
-
 struct blockio_disk {
-	struct blockio_counts ops[_BLOCKIO_OP_MAX];
+	struct latency_counts ops[_BLOCKIO_OP_MAX];
 };

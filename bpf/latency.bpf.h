@@ -42,6 +42,13 @@ static __always_inline void latency_count(struct latency_hist *hist, __u32 us)
 	hist->slots[latency_ceil_log2(us) & (LATENCY_SLOTS - 1)]++;
 }
 
+static __always_inline void latency_count_all(struct latency_counts *c, __u32 us, bool is_error)
+{
+	latency_count(&c->hist, us);
+	c->total_us += us;
+	c->errors += is_error;
+}
+
 /* What the programs of this object cost: the time of those runs that are measured. The kernel's own counting
  * (bpf_stats) would cost each run more than this does, and only CAP_SYS_ADMIN may turn it on. */
 struct {

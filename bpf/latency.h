@@ -10,4 +10,10 @@ struct latency_hist {
 	__u32 slots[LATENCY_SLOTS];
 };
 
+/* What took time, all of it together, and what of it failed. */
+struct latency_counts {
+	struct latency_hist hist;
+	__u32 total_us, errors;
+};
+
 #define LATENCY_COST_SHARE 128 /* one run in so many is measured; a power of two */

@@ -9,8 +9,8 @@
 
 /* The last value and the 10 s aggregate of every signal of every entity. */
 
-#define ROLLUP_SERIES_MAX  1536 /* 64 services with all their signals */
-#define ROLLUP_INDEX_SIZE  4096 /* a power of two over twice that */
+#define ROLLUP_SERIES_MAX  3072 /* 64 services with all their signals, and the host */
+#define ROLLUP_INDEX_SIZE  8192 /* a power of two over twice that */
 #define ROLLUP_INTERVAL_NS (10 * NS_PER_S)
 #define ROLLUP_RECENT_S    60               /* seconds of which each is remembered */
 #define ROLLUP_IDLE_NS     (600 * NS_PER_S) /* a series without a value for so long is forgotten */

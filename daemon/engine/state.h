@@ -12,7 +12,7 @@
  * engine_new(): a host that thrashes must not find us allocating. */
 
 #define ENGINE_SIGNALS_MAX \
-	2048 /* (signal, entity): 64 services x (20 + 4 endpoints x 2) and the host */
+	3072 /* (signal, entity): 64 services x (31 + 4 endpoints x 2), and the host */
 #define ENGINE_WINDOWS_MAX   2048 /* (alert, entity) */
 #define ENGINE_POINTS_MAX    32768 /* of all windows, 16 bytes each; touched only where one is kept */
 #define ENGINE_BASELINES_MAX 256   /* about 1 KiB each, likewise */

@@ -79,7 +79,7 @@ static void list_disks(struct state *s, uint64_t now_ns)
 }
 
 static void tell_op(const struct state *s, const char *disk, enum blockio_op op,
-		    const struct blockio_counts *c, uint64_t now_ns)
+		    const struct latency_counts *c, uint64_t now_ns)
 {
 	uint64_t n = latency_samples(&c->hist);
 
@@ -108,7 +108,7 @@ static void measure_disk(struct state *s, unsigned i, double elapsed_s, uint64_t
 static void measure_unit(struct state *s, unsigned i, double elapsed_s, uint64_t now_ns)
 {
 	const char *name = s->c->watch->units[i].name;
-	struct blockio_counts c;
+	struct latency_counts c;
 
 	if (unitcounts_take(&s->units, i, &c) <= 0)
 		return;
@@ -193,7 +193,7 @@ static int load(struct state *s, struct err *reterr)
 	if (r < 0)
 		return bpfload_error(r, "attach", "blockio", reterr);
 	r = unitcounts_init(&s->units, bpf_map__fd(s->bpf->maps.units),
-			    bpf_map__fd(s->bpf->maps.other), sizeof(struct blockio_counts), reterr);
+			    bpf_map__fd(s->bpf->maps.other), sizeof(struct latency_counts), reterr);
 	if (r < 0)
 		return r;
 	return unitcounts_init(&s->by_disk, bpf_map__fd(s->bpf->maps.disks),
