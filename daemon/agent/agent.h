@@ -125,7 +125,7 @@ void agent_tell_status(struct agent *a);
 void agent_tell_lost(struct agent *a);
 
 /* api.c */
-extern const struct http_endpoint agent_endpoints[];
+const struct http_endpoint *agent_endpoints(void);
 
 /* loop.c: until SIGTERM or SIGINT. Returns 0; -errno of the event loop. */
 int agent_loop_prepare(struct agent *a, struct err *reterr) _warn_unused_;

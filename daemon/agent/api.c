@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ipc/agent_rows.h"
 #include "ipc/health.h"
 #include "ipc/openapi.h"
 #include "sys/watch.h"
@@ -213,73 +214,31 @@ static int get_openapi(void *userdata, const struct http_request *rq, struct htt
 {
 	(void)userdata;
 	(void)rq;
-	return openapi_new(agent_endpoints, "aiops-agent", &ret->json) < 0 ? no_memory(reterr) : 0;
+	return openapi_new(agent_rows, "aiops-agent", &ret->json) < 0 ? no_memory(reterr) : 0;
 }
 
-const struct http_endpoint agent_endpoints[] = {
-	{ "GET",
-	  "/openapi.json",
-	  ROLE_READ,
-	  get_openapi,
-	  { "this document", .answer = "200 openapi, info{}, paths{}, components{}" } },
-	{ "GET",
-	  "/v1/status",
-	  ROLE_READ,
-	  get_status,
-	  { "state of the agent and of what it watches",
-	    .answer =
-		    "200 version, status, started, started_usec#, bus_up!, engine{}, probes[], peers[], units[], loop{}, lost{}, config{}" } },
-	{ "GET",
-	  "/v1/incidents",
-	  ROLE_READ,
-	  api_get_incidents,
-	  { "the newest record of each incident that is open or ended lately",
-	    .query = "since_usec, until_usec, limit, unit, entity, state",
-	    .answer = "200 incidents[], more!" } },
-	{ "GET",
-	  "/v1/incidents/*",
-	  ROLE_READ,
-	  get_incident,
-	  { "one incident, with what is remembered of it",
-	    .answer = "200 incident{}?, records[], more!" } },
-	{ "GET",
-	  "/v1/records/*",
-	  ROLE_READ,
-	  get_record,
-	  { "one record and its parents", .answer = "200 record{}, chain[]" } },
-	{ "GET",
-	  "/v1/runbooks",
-	  ROLE_READ,
-	  get_runbooks,
-	  { "what it knows how to repair", .answer = "200 runbooks[]" } },
-	{ "GET",
-	  "/v1/alerts",
-	  ROLE_READ,
-	  get_alerts,
-	  { "what it takes for wrong", .answer = "200 alerts[]" } },
-	{ "GET",
-	  "/v1/signals",
-	  ROLE_READ,
-	  get_signals,
-	  { "the newest value of each signal", .answer = "200 signals[]" } },
-	{ "GET",
-	  "/v1/metrics/query",
-	  ROLE_READ,
-	  api_get_metrics_query,
-	  { "each second of the last minute",
-	    .query = "signal, unit, entity, since_usec, until_usec, step_s, limit",
-	    .answer = "200 step_s#, series[], more!" } },
-	{ "GET",
-	  "/healthz",
-	  ROLE_READ,
-	  get_health,
-	  { "how each part is", .answer = "200 status, parts[]" } },
-	/* Not JSON, so in aiops-api(7) alone. */
-	{ "GET", "/metrics", ROLE_READ, api_get_scrape, { 0 } },
-	{ "GET",
-	  "/ready",
-	  ROLE_READ,
-	  get_ready,
-	  { "whether it can repair", .answer = "200/503 ready!, reason" } },
-	{ .method = NULL },
+static http_handler *const handlers[_AGENT_ROW_MAX] = {
+	[AGENT_ROW_OPENAPI] = get_openapi,
+	[AGENT_ROW_STATUS] = get_status,
+	[AGENT_ROW_INCIDENTS] = api_get_incidents,
+	[AGENT_ROW_INCIDENT] = get_incident,
+	[AGENT_ROW_RECORD] = get_record,
+	[AGENT_ROW_RUNBOOKS] = get_runbooks,
+	[AGENT_ROW_ALERTS] = get_alerts,
+	[AGENT_ROW_SIGNALS] = get_signals,
+	[AGENT_ROW_METRICS_QUERY] = api_get_metrics_query,
+	[AGENT_ROW_HEALTH] = get_health,
+	[AGENT_ROW_METRICS] = api_get_scrape,
+	[AGENT_ROW_READY] = get_ready,
 };
+
+const struct http_endpoint *agent_endpoints(void)
+{
+	static struct http_endpoint table[_AGENT_ROW_MAX + 1];
+
+	for (size_t i = 0; i < _AGENT_ROW_MAX; i++) {
+		table[i] = agent_rows[i];
+		table[i].handle = handlers[i];
+	}
+	return table;
+}

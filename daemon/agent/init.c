@@ -67,15 +67,15 @@ static int init_parts(struct agent *a, struct err *reterr)
 /* What changes something is the executor's, who accepts nothing on our socket: handover.h. */
 static int serve(struct agent *a, struct err *reterr)
 {
-	static const char *const executors[] = { "/action/",     "/v1/actions", "/v1/approvals",
-						 "/v1/attempts", "/v1/mode",    "/v1/pause",
-						 "/v1/resume",   NULL };
+	static const char *const executors[] = { "/action/",      "/openapi.json", "/v1/actions",
+						 "/v1/approvals", "/v1/attempts",  "/v1/mode",
+						 "/v1/pause",     "/v1/resume",    NULL };
 	static const struct http_refusal away = { "hand over: the executor does not take it",
 						  "systemctl status aiops-executor" };
 	char path[256] = "";
 	struct front_route route = { .prefixes = executors, .to = path, .away = &away };
 	int fd = listen_get("control", a->runtime_dir, SOCK_STREAM, reterr);
-	int r = fd < 0 ? fd : http_serve(a->event, -EBADF, agent_endpoints, a, &a->http, reterr);
+	int r = fd < 0 ? fd : http_serve(a->event, -EBADF, agent_endpoints(), a, &a->http, reterr);
 
 	if (r < 0)
 		return r;

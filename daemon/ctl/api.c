@@ -13,6 +13,7 @@ static const struct {
 	const char *file, *daemon;
 } sockets[] = {
 	[API_CONTROL] = { "control.sock", "aiops-agent" },
+	[API_ACTIONS] = { "control.sock", "aiops-executor" },
 	[API_APPROVE] = { "approve.sock", "aiops-executor" },
 	[API_HISTORY] = { "history.sock", "aiops-recorder" },
 };
@@ -27,11 +28,15 @@ static int request(const struct ctl *ctl, enum api_socket where, const char *met
 		   struct json_object **ret, struct err *reterr)
 {
 	char socket_path[256] = "";
+	int r;
 
 	str_append(socket_path, sizeof(socket_path), "%s/%s", ctl->runtime_dir,
 		   sockets[where].file);
-	return client_request(socket_path, method, path, body, API_DEADLINE_MS, ret_status, ret,
-			      reterr);
+	r = client_request(socket_path, method, path, body, API_DEADLINE_MS, ret_status, ret,
+			   reterr);
+	if (where == API_ACTIONS && (r == -ECONNREFUSED || r == -ENOENT))
+		return request(ctl, API_APPROVE, method, path, body, ret_status, ret, reterr);
+	return r;
 }
 
 static int exit_of_status(long status)

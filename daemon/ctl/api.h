@@ -5,7 +5,12 @@
 
 /* Requests to our daemons. On failure these print the error themselves and return its exit code. */
 
-enum api_socket { API_CONTROL, API_APPROVE, API_HISTORY };
+enum api_socket {
+	API_CONTROL,
+	API_ACTIONS, /* control.sock, which hands it over; approve.sock where nobody listens there */
+	API_APPROVE, /* what must not depend on the agent */
+	API_HISTORY,
+};
 
 /* Returns CTL_OK with *ret (caller puts) for a 2xx answer. */
 int api_call(const struct ctl *ctl, enum api_socket where, const char *method, const char *path,

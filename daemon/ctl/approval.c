@@ -10,7 +10,7 @@
 
 int approval_fetch(const struct ctl *ctl, struct json_object **ret)
 {
-	return api_call(ctl, API_APPROVE, "GET", "/v1/approvals", NULL, ret);
+	return api_call(ctl, API_ACTIONS, "GET", "/v1/approvals", NULL, ret);
 }
 
 const char *approval_describe(struct json_object *o, char *buf, size_t size)

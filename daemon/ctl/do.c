@@ -119,7 +119,7 @@ static int follow(const struct ctl *ctl, const char *key)
 	str_append(path, sizeof(path), "/v1/attempts/%s", key);
 	for (;;) {
 		_cleanup_json_ struct json_object *attempt = NULL;
-		int r = api_call(ctl, API_APPROVE, "GET", path, NULL, &attempt);
+		int r = api_call(ctl, API_ACTIONS, "GET", path, NULL, &attempt);
 
 		if (r != CTL_OK)
 			return r;
@@ -163,7 +163,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	body = request_body(&params);
 	str_append(path, sizeof(path), "/v1/actions/%s%s", a->name,
 		   ctl->dry_run ? "?dry_run=1" : "");
-	r = api_call(ctl, API_APPROVE, "POST", path, body, &answer);
+	r = api_call(ctl, API_ACTIONS, "POST", path, body, &answer);
 	return r == CTL_OK ? follow(ctl, json_text(answer, "key", "")) : r;
 }
 

@@ -25,7 +25,7 @@ static void fetch(const struct ctl *ctl, struct view *v)
 	(void)api_try(ctl, API_CONTROL, "/v1/status", &v->agent, &v->agent_err);
 	(void)api_try(ctl, API_CONTROL, "/v1/incidents", &v->incidents, NULL);
 	(void)api_try(ctl, API_APPROVE, "/v1/status", &v->executor, NULL);
-	(void)api_try(ctl, API_APPROVE, "/v1/approvals", &v->approvals, NULL);
+	(void)api_try(ctl, API_ACTIONS, "/v1/approvals", &v->approvals, NULL);
 	(void)api_try(ctl, API_HISTORY, "/healthz", &v->history, NULL);
 	v->n_faults = faultctl_list(false, &v->faults, NULL);
 }

@@ -282,8 +282,7 @@ static int post_resume(void *userdata, const struct http_request *rq, struct htt
 static int get_openapi(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		       struct err *reterr)
 {
-	(void)rq;
-	return executor_json_openapi(userdata, executor_endpoints, &ret->json) < 0 ?
+	return executor_json_openapi(userdata, rq->is_adopted, &ret->json) < 0 ?
 		       out_of_memory(reterr) :
 		       0;
 }
@@ -359,6 +358,11 @@ const struct http_endpoint executor_endpoints[] = {
 	  ROLE_OPERATE,
 	  delete_attempt,
 	  { "cancel it", .answer = "202 " ATTEMPT } },
+	{ "GET",
+	  "/v1/mode",
+	  ROLE_READ,
+	  get_status,
+	  { "what the executor's /v1/status says, on any socket", .answer = "200 " STATUS } },
 	{ "POST",
 	  "/v1/mode",
 	  ROLE_APPROVE,

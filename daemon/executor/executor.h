@@ -92,7 +92,7 @@ int executor_json_action(const struct action_info *a, struct json_object **ret);
 /* Adds "aliases" and "limits" to what can be done. */
 int executor_json_aliases(const struct executor *x, struct json_object *o);
 int executor_json_limits(const struct executor *x, struct json_object *o);
-/* The table with every action and alias as a path of its own. */
-int executor_json_openapi(const struct executor *x, const struct http_endpoint *table,
-			  struct json_object **ret);
+/* The table with every action and alias as a path of its own. on_control: what control.sock serves, where
+ * the agent has the rest. */
+int executor_json_openapi(const struct executor *x, bool on_control, struct json_object **ret);
 int executor_json_status(const struct executor *x, struct json_object **ret);

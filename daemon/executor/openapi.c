@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "executor/executor.h"
+#include "ipc/agent_rows.h"
 #include "ipc/openapi.h"
 
 /* Each action and each alias as a path of its own, with the parameters that its table has. */
@@ -100,14 +101,16 @@ static int add_one(struct json_object *o, const struct http_endpoint *row, const
 	return openapi_add(o, row, path, summary, params);
 }
 
-int executor_json_openapi(const struct executor *x, const struct http_endpoint *table,
-			  struct json_object **ret)
+int executor_json_openapi(const struct executor *x, bool on_control, struct json_object **ret)
 {
-	const struct http_endpoint *actions = find_row(table, "/v1/actions/*"),
-				   *aliases = find_row(table, "/action/*");
+	const struct http_endpoint *actions = find_row(executor_endpoints, "/v1/actions/*"),
+				   *aliases = find_row(executor_endpoints, "/action/*");
 	_cleanup_json_ struct json_object *o = NULL;
-	int r = openapi_new(table, "aiops-executor", &o);
+	int r = on_control ? openapi_new(agent_rows, "aiops", &o) :
+			     openapi_new(executor_endpoints, "aiops-executor", &o);
 
+	if (r == 0 && on_control)
+		r = openapi_add_rows(o, executor_endpoints);
 	for (const struct action_info *a = action_table; r == 0 && a->name; a++)
 		r = add_one(o, actions, a->name, a, NULL);
 	for (uint32_t i = 0; r == 0 && i < x->aliases.n; i++)

@@ -106,8 +106,22 @@ static enum MHD_Result run_with_body(struct http_server *s, const struct http_en
 	return run_handler(s, row, rq);
 }
 
+/* What the table has not. */
+static enum MHD_Result refuse_path(struct http_server *s, const struct http_request *rq,
+				   bool is_known, const struct http_refusal *refusal)
+{
+	if (refusal)
+		return http_refuse(s, rq, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
+				   refusal->message, refusal->hint);
+	if (is_known)
+		return http_refuse(s, rq, MHD_HTTP_METHOD_NOT_ALLOWED, "method-not-allowed",
+				   "this path has no such method", NULL);
+	return http_refuse(s, rq, MHD_HTTP_NOT_FOUND, "not-found", "no such path",
+			   "see aiops-api(7)");
+}
+
 static enum MHD_Result dispatch(struct http_server *s, struct http_request *rq,
-				const struct upload *up)
+				const struct http_refusal *refusal, const struct upload *up)
 {
 	const struct http_endpoint *row;
 	char hint[96] = "";
@@ -123,10 +137,7 @@ static enum MHD_Result dispatch(struct http_server *s, struct http_request *rq,
 						    "root has put no key there yet");
 	row = find_endpoint(s, rq->method, rq->path, &rq->tail, &known);
 	if (!row)
-		return known ? http_refuse(s, rq, MHD_HTTP_METHOD_NOT_ALLOWED, "method-not-allowed",
-					   "this path has no such method", NULL) :
-			       http_refuse(s, rq, MHD_HTTP_NOT_FOUND, "not-found", "no such path",
-					   "see aiops-api(7)");
+		return refuse_path(s, rq, known, refusal);
 	if (!rq->caller.roles[row->role])
 		return http_refuse(s, rq, MHD_HTTP_FORBIDDEN, "refused",
 				   "your user may not do this",
@@ -184,6 +195,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	}
 	conn->answered = true;
 	rq = (struct http_request){ .caller = conn->caller,
+				    .is_adopted = conn->is_adopted,
 				    .method = method,
 				    .path = url,
 				    .tail = "",
@@ -192,13 +204,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return http_refuse(
 			s, &rq, MHD_HTTP_BAD_REQUEST, "invalid-argument",
 			"read request: the head does not say clearly where the body ends", NULL);
-	if (conn->refusal)
-		return http_refuse(s, &rq, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
-				   conn->refusal->message, conn->refusal->hint);
 	if (count_of_uid(s, conn->caller.uid) > HTTP_PER_UID_MAX)
 		return http_refuse(s, &rq, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
 				   "too many connections of one user", "close some and try again");
-	return dispatch(s, &rq, up);
+	return dispatch(s, &rq, conn->refusal, up);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
@@ -242,6 +251,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 	conn->fd = info->connect_fd;
 	conn->since_ns = clock_boot_ns();
 	conn->refusal = s->refusal;
+	conn->is_adopted = s->is_adopting;
 	if (http_read_caller(s, conn->fd, &conn->caller, &err) < 0) {
 		free(conn);
 		return;
@@ -300,9 +310,11 @@ void http_adopt(struct http_server *s, int fd, const struct http_refusal *refusa
 
 	/* It closes what it does not take; on_connection() is called from inside. */
 	s->refusal = refusal;
+	s->is_adopting = true;
 	(void)MHD_add_connection(s->daemon, fd, (const struct sockaddr *)&nobody,
 				 sizeof(nobody.sun_family));
 	s->refusal = NULL;
+	s->is_adopting = false;
 	run_daemon(s);
 }
 

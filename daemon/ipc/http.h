@@ -33,6 +33,7 @@ struct http_caller {
 
 struct http_request {
 	struct http_caller caller;
+	bool is_adopted; /* it came by http_adopt() */
 	const char *method;
 	const char *path;         /* decoded, starts with '/' */
 	const char *tail;         /* what the endpoint's trailing "*" matched, or "" */
@@ -82,17 +83,18 @@ struct http_doc {
 	const char *header;  /* a header that means something, or NULL */
 };
 
+/* Returns 0 with *ret filled, or -errno with reterr: becomes the one JSON error shape
+ * {"error":{"code","message","hint","record_id"}} with 400, 403, 404, 409, 413, 429, 503 or 500 by errno. */
+typedef int http_handler(void *userdata, const struct http_request *rq, struct http_answer *ret,
+			 struct err *reterr);
+
 /* One row of the endpoint table; deny by default: what is not in the table is 404, a known path with
  * another method 405, a caller without the role 403. */
 struct http_endpoint {
 	const char *method; /* "GET", "POST", "DELETE" */
 	const char *path;   /* "/v1/incidents" or "/v1/incidents/" "*" */
 	enum role role;
-	/* Returns 0 with *ret filled, or -errno with reterr: becomes the one JSON error shape
-	 * {"error":{"code","message","hint","record_id"}} with 400, 403, 404, 409, 413, 429, 503 or 500 by
-	 * errno. */
-	int (*handle)(void *userdata, const struct http_request *rq, struct http_answer *ret,
-		      struct err *reterr);
+	http_handler *handle;
 	struct http_doc doc;
 };
 
@@ -104,13 +106,12 @@ int http_serve(sd_event *event, int listen_fd, const struct http_endpoint *table
 	       struct http_server **ret, struct err *reterr) _warn_unused_;
 struct http_server *http_server_free(struct http_server *s);
 
-/* What is said on a connection that is taken only to be told so: 503. */
+/* 503 in the place of 404: why what the table has not is not served by who has it. */
 struct http_refusal {
 	const char *message, *hint;
 };
 
-/* Serves an accepted, non-blocking connection (taken) that was accepted elsewhere. refusal: the answer to
- * whatever is asked on it, kept; NULL: the table has it. */
+/* Serves a non-blocking connection (taken) that was accepted elsewhere. refusal: kept; NULL: 404. */
 void http_adopt(struct http_server *s, int fd, const struct http_refusal *refusal);
 
 #define HTTP_KEY_MIN 16 /* characters of a bearer key */

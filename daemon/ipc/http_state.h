@@ -12,7 +12,7 @@ struct http_connection {
 	struct http_connection *next;
 	int fd;
 	uint64_t since_ns;
-	bool answered;
+	bool answered, is_adopted;
 	const struct http_refusal *refusal;
 	struct http_caller caller;
 };
@@ -24,7 +24,9 @@ struct http_server {
 	const struct http_endpoint *table;
 	void *userdata;
 	struct http_connection *connections;
-	const struct http_refusal *refusal; /* of the connection that is being adopted */
+	/* Of the connection that is being adopted. */
+	bool is_adopting;
+	const struct http_refusal *refusal;
 	gid_t role_gids[_ROLE_MAX];
 	bool needs_key, is_ending;
 	char key_hash[SHA256_HEX_MAX]; /* "": no key opens it */

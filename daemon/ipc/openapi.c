@@ -204,6 +204,21 @@ int openapi_add(struct json_object *document, const struct http_endpoint *row, c
 	return put(paths, path, object_of(method, operation));
 }
 
+/* An object with the members of o, null. */
+static struct json_object *names_of(struct json_object *o)
+{
+	_cleanup_json_ struct json_object *names = json_object_new_object();
+
+	if (!names)
+		return NULL;
+	json_object_object_foreach(o, name, value) {
+		(void)value;
+		if (json_add(names, name, NULL) < 0)
+			return NULL;
+	}
+	return TAKE_PTR(names);
+}
+
 static int add_head(struct json_object *o, const char *title)
 {
 	struct err err = { 0 };
@@ -222,22 +237,35 @@ static int add_head(struct json_object *o, const char *title)
 	return r == 0 ? put(o, "paths", json_object_new_object()) : r;
 }
 
+int openapi_add_rows(struct json_object *document, const struct http_endpoint *table)
+{
+	struct json_object *paths = NULL, *before;
+	int r = json_object_object_get_ex(document, "paths", &paths) ? 0 : -EINVAL;
+
+	before = r == 0 ? names_of(paths) : NULL;
+	if (!before)
+		return r < 0 ? r : -ENOMEM;
+	for (const struct http_endpoint *row = table; r == 0 && row->method; row++) {
+		char path[128] = "";
+		size_t length = strlen(row->path);
+
+		str_append(path, sizeof(path), "%.*s%s",
+			   (int)(length - (row->path[length - 1] == '*')), row->path,
+			   row->path[length - 1] == '*' ? "{id}" : "");
+		if (row->doc.summary && !json_object_object_get_ex(before, path, NULL))
+			r = openapi_add(document, row, path, row->doc.summary, NULL);
+	}
+	(void)json_object_put(before);
+	return r;
+}
+
 int openapi_new(const struct http_endpoint *table, const char *title, struct json_object **ret)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 	int r = o ? add_head(o, title) : -ENOMEM;
 
-	for (const struct http_endpoint *row = table; r == 0 && row->method; row++) {
-		char path[128] = "";
-		size_t length = strlen(row->path);
-
-		if (!row->doc.summary)
-			continue;
-		str_append(path, sizeof(path), "%.*s%s",
-			   (int)(length - (row->path[length - 1] == '*')), row->path,
-			   row->path[length - 1] == '*' ? "{id}" : "");
-		r = openapi_add(o, row, path, row->doc.summary, NULL);
-	}
+	if (r == 0)
+		r = openapi_add_rows(o, table);
 	if (r == 0)
 		*ret = TAKE_PTR(o);
 	return r;

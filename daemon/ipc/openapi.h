@@ -13,6 +13,9 @@
 /* A new document with every row of the table but those whose summary is NULL. title: the daemon. */
 int openapi_new(const struct http_endpoint *table, const char *title, struct json_object **ret);
 
+/* Adds the rows of another table, whose methods on a path that is there already are not meant. */
+int openapi_add_rows(struct json_object *document, const struct http_endpoint *table);
+
 /* Adds an operation that is one of those that a row with '*' stands for: path: its own; params: the
  * schema of its body's "params" (consumed), or NULL. */
 int openapi_add(struct json_object *document, const struct http_endpoint *row, const char *path,

@@ -51,7 +51,7 @@ static int start(struct agent *a, struct err *reterr)
 	if (r < 0)
 		return r;
 	fd = listen_get("control", httpfuzz_directory(), SOCK_STREAM, reterr);
-	return fd < 0 ? fd : http_serve(a->event, fd, agent_endpoints, a, &a->http, reterr);
+	return fd < 0 ? fd : http_serve(a->event, fd, agent_endpoints(), a, &a->http, reterr);
 }
 
 static struct agent *agent_here(void)
