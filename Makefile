@@ -10,6 +10,7 @@ prefix ?= /usr
 bindir ?= $(prefix)/bin
 libexecdir ?= $(prefix)/libexec/aiops
 datadir ?= $(prefix)/lib/aiops
+sqldir ?= $(prefix)/share/aiops/sql
 sysconfdir ?= /etc
 unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
@@ -104,7 +105,7 @@ pkg_libs = $(if $1,$(shell $(PKG_CONFIG) --libs $1))
 
 # ---- what there is -----------------------------------------------------------------------------
 
-PROGRAM_NAMES := aiops-agent aiops-executor aiops-recorder aiops-gateway aiops-step aiops-fault aiopsctl
+PROGRAM_NAMES := aiops-agent aiops-executor aiops-recorder aiops-gateway aiops-shipper aiops-step aiops-fault aiopsctl
 
 # main_P: daemon/MAIN.c with the folder daemon/MAIN/, if there is one.
 # dirs_P: further folders whose archives it may draw from; regs_P: plugin tables; pkgs_P: libraries.
@@ -126,6 +127,9 @@ main_aiops-gateway := gateway
 dirs_aiops-gateway := daemon/gateway/inspectors daemon/gateway/probes
 regs_aiops-gateway := gateway_inspector gateway_probe
 pkgs_aiops-gateway := libsystemd libcurl json-c yaml-0.1 libseccomp libcap-ng libcrypto
+
+main_aiops-shipper := shipper
+pkgs_aiops-shipper := libsystemd libpq json-c yaml-0.1 libseccomp libcap-ng libcrypto
 
 main_aiops-step := step
 dirs_aiops-step := actions
@@ -159,6 +163,7 @@ ROOT_DIRS := daemon/sys daemon/ops daemon/model daemon/base
 CORE_DIRS := daemon/engine daemon/ipc $(ROOT_DIRS)
 core_aiops-recorder := daemon/ipc $(ROOT_DIRS)
 core_aiops-gateway := daemon/ipc $(ROOT_DIRS)
+core_aiops-shipper := $(ROOT_DIRS)
 core_aiops-step := $(ROOT_DIRS)
 core_aiops-fault := $(ROOT_DIRS)
 
@@ -418,6 +423,7 @@ test_dirs_agent := daemon/agent $(dirs_aiops-agent) $(CORE_DIRS)
 test_dirs_executor := daemon/executor $(CORE_DIRS)
 test_dirs_recorder := daemon/recorder $(dirs_aiops-recorder) $(core_aiops-recorder)
 test_dirs_gateway := daemon/gateway $(dirs_aiops-gateway) $(core_aiops-gateway)
+test_dirs_shipper := daemon/shipper $(core_aiops-shipper)
 test_dirs_step := daemon/step actions $(ROOT_DIRS)
 test_dirs_ctl := daemon/ctl $(CORE_DIRS)
 test_dirs_verb := daemon/ctl $(CORE_DIRS)
@@ -476,6 +482,7 @@ install: all
 		'$(DESTDIR)$(catalogdir)/aiops-agent.catalog')
 	@$(call put,$(datadir)/runbooks.d,$(sort $(wildcard runbooks/*.md)),0644)
 	@$(call put,$(datadir)/alerts.d,$(sort $(wildcard runbooks/alerts/*.yaml alerts/*.yaml)),0644)
+	@$(call put,$(sqldir),$(sort $(wildcard packaging/sql/*.sql)),0644)
 	@$(foreach d,$(CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
 	@$(foreach n,1 5 7 8,$(call put,$(mandir)/man$n,$(sort $(wildcard packaging/man/*.$n)),0644) &&) :
 	@$(foreach s,bash zsh fish,$(call put,$($scompletiondir),$(sort $(wildcard packaging/completion/$s/*)),0644) &&) :

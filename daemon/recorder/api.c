@@ -387,6 +387,24 @@ static int add_history_health(struct json_object *o, const struct history_stats 
 	return 0;
 }
 
+/* Rows that went to the spool and that it had no room for; 0 where there is none. */
+static int add_spool_health(struct json_object *o, const struct spool *spool)
+{
+	static const struct spool_stats none;
+	const struct spool_stats *s = spool ? spool_stats(spool) : &none;
+	uint64_t rows = 0, lost = 0;
+
+	for (enum spool_lane l = 0; l < _SPOOL_LANE_MAX; l++) {
+		rows += s->rows[l];
+		lost += s->dropped[l];
+	}
+	if (json_add_bool(o, "spool_open", spool != NULL) < 0 ||
+	    json_add_u64(o, "spool_bytes", s->bytes) < 0 ||
+	    json_add_u64(o, "spool_rows", rows) < 0 || json_add_u64(o, "spool_lost", lost) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 static int get_health(void *userdata, const struct http_request *rq, struct http_answer *ret,
 		      struct err *reterr)
 {
@@ -396,11 +414,13 @@ static int get_health(void *userdata, const struct http_request *rq, struct http
 	const struct health_part parts[] = {
 		{ "history", s->error[0] ? s->error : NULL },
 		{ "audit", rec->audit_error[0] ? rec->audit_error : NULL },
+		{ "spool", rec->spool_error[0] ? rec->spool_error : NULL },
 	};
 
 	if (!o || health_add(o, parts, ELEMENTSOF(parts)) < 0 || add_history_health(o, s) < 0 ||
 	    json_add_u64(o, "audit_waiting", rec->n_audit) < 0 ||
 	    json_add_string(o, "audit_error", rec->audit_error) < 0 ||
+	    add_spool_health(o, rec->spool) < 0 ||
 	    json_add_u64(o, "log_dropped", log_dropped()) < 0)
 		return no_memory(reterr);
 	ret->json = TAKE_PTR(o);
@@ -486,9 +506,11 @@ const struct http_endpoint recorder_endpoints[] = {
 	  ROLE_READ,
 	  get_health,
 	  { "whether everything is written",
-	    .answer = "200 status, parts[], records_written#, records_waiting#, records_lost#, "
-		      "rollups_written#, rollups_waiting#, rollups_lost#, histories_put_aside#, "
-		      "history_error, audit_waiting#, audit_error, log_dropped#" } },
+	    .answer =
+		    "200 status, parts[], records_written#, records_waiting#, records_lost#, "
+		    "rollups_written#, rollups_waiting#, rollups_lost#, histories_put_aside#, "
+		    "history_error, audit_waiting#, audit_error, spool_open!, spool_bytes#, spool_rows#, spool_lost#, "
+		    "log_dropped#" } },
 	{ "GET",
 	  "/ready",
 	  ROLE_READ,

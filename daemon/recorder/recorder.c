@@ -34,6 +34,7 @@ static bool is_armed(sd_event_source *timer)
 static void flush_history(struct recorder *r)
 {
 	history_flush(r->history);
+	recorder_ship_flush(r);
 	if (history_is_waiting(r->history) || history_stats(r->history)->error[0])
 		arm(r->batch_timer, HISTORY_BATCH_NS);
 }
@@ -109,9 +110,11 @@ static void on_frame(void *userdata, struct peer *p, const struct frame *f)
 
 	switch ((enum frame_type)f->type) {
 	case FRAME_RECORD:
+		recorder_ship_record(r, &f->record);
 		take_history(r, history_add_record(r->history, &f->record));
 		break;
 	case FRAME_ROLLUP:
+		recorder_ship_rollups(r, &f->rollups);
 		take_history(r, history_add_rollups(r->history, &f->rollups));
 		break;
 	case FRAME_INSPECT:
@@ -194,6 +197,7 @@ static int open_state(struct recorder *r, const struct recorder_paths *paths, st
 	str_append(r->audit_dir, sizeof(r->audit_dir), "%s/audit", paths->state_dir);
 	str_append(r->knowledge.path, sizeof(r->knowledge.path), "%s/" KNOWLEDGE_FILE_NAME,
 		   paths->state_dir);
+	str_append(r->spool_dir, sizeof(r->spool_dir), "%s/spool", paths->state_dir);
 	q = history_new(&store_sqlite, path, &r->history, reterr);
 	if (q < 0)
 		return q;
@@ -288,6 +292,7 @@ void recorder_done(struct recorder *r)
 	r->history = history_free(r->history);
 	r->audit = audit_close(r->audit);
 	r->knowledge.db = knowledge_close(r->knowledge.db);
+	r->spool = spool_close(r->spool);
 	free(TAKE_PTR(r->audit_queue));
 	services_done(&r->services);
 	r->batch_timer = sd_event_source_disable_unref(r->batch_timer);

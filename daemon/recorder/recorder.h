@@ -11,6 +11,7 @@
 #include "recorder/audit.h"
 #include "recorder/history.h"
 #include "sys/knowledge.h"
+#include "sys/spool.h"
 
 /* The recorder: takes records, rollups and audit entries, answers inspections and queries. May block
  * on the disk, never on the network. */
@@ -44,6 +45,11 @@ struct recorder {
 	size_t audit_head, n_audit;
 	uint64_t audit_dropped;
 	char audit_error[ERR_TEXT_MAX]; /* why nothing is written now, or "" */
+	char spool_dir[4096];
+	struct spool *spool; /* NULL: nothing is sent anywhere */
+	bool spool_failed;
+	uint64_t spool_told[2];         /* losses of telemetry and records that are on record */
+	char spool_error[ERR_TEXT_MAX]; /* as audit_error */
 };
 
 /* Opens the state and serves both sockets. Returns 0; -errno. */
@@ -73,6 +79,14 @@ int recorder_get_knowledge(void *userdata, const struct http_request *rq, struct
 /* The id of an incident from the end of a URL. Returns 0; -EINVAL; -ENOENT; -ENOTUNIQ. */
 int recorder_find_incident(struct recorder *r, const char *text, uint64_t *ret,
 			   struct err *reterr) _warn_unused_;
+
+/* ship.c: the same for the fleet's database, where one is wanted; nobody waits for it. */
+void recorder_ship_record(struct recorder *r, const struct record *record);
+void recorder_ship_rollups(struct recorder *r, const struct rollups *rollups);
+/* Returns 0: it is in the spool, or there is none; -errno: try again. */
+int recorder_ship_audit(struct recorder *r, const struct audit_entry *e,
+			struct err *reterr) _warn_unused_;
+void recorder_ship_flush(struct recorder *r);
 
 /* What history.sock serves; userdata is the struct recorder. */
 extern const struct http_endpoint recorder_endpoints[];

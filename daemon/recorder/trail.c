@@ -111,12 +111,15 @@ bool recorder_audit_flush(struct recorder *r)
 
 		if (q >= 0)
 			q = audit_append(r->audit, e, &err);
+		if (q > 0)
+			tell_added(r, e);
+		/* An entry that was there already may not be in the spool. */
+		if (q >= 0 && recorder_ship_audit(r, e, &err) < 0)
+			q = -EAGAIN;
 		if (q < 0) {
 			note_error(r, &err);
 			return false;
 		}
-		if (q > 0)
-			tell_added(r, e);
 		if (q > 0 && audit_begins_segment(r->audit))
 			cut(r);
 		acknowledge(r, e->seq);

@@ -40,7 +40,10 @@ static int errno_of_state(PGconn *conn, const char *state)
 	for (size_t i = 0; state && i < ELEMENTSOF(known); i++)
 		if (str_equal(state, known[i].state))
 			return known[i].code;
-	return PQstatus(conn) == CONNECTION_BAD ? -ENOTCONN : -EIO;
+	if (PQstatus(conn) == CONNECTION_BAD)
+		return -ENOTCONN;
+	return state && strncmp(state, "22", 2) == 0 ? -EBADMSG :
+						       -EIO; /* class 22: data exception */
 }
 
 static void copy_line(char *buf, size_t size, const char *text)
@@ -173,6 +176,30 @@ int pg_connect(const struct pg_address *a, uint32_t lock_wait_ms, uint64_t deadl
 	return 0;
 }
 
+int pg_connect_dsn(const char *dsn, uint64_t deadline_ns, PGconn **ret, struct err *reterr)
+{
+	/* What stands behind the DSN counts more than what it says. */
+	static const char *const keys[] = { "dbname",   "application_name", "options",
+					    "passfile", "client_encoding",  NULL };
+	const char *const values[] = { dsn,
+				       "aiops",
+				       "-c search_path=pg_catalog,pg_temp -c lock_timeout=5000"
+				       " -c statement_timeout=60000",
+				       "/nonexistent",
+				       "UTF8",
+				       NULL };
+	_cleanup_(pg_closep) PGconn *conn = PQconnectStartParams(keys, values, 1);
+	int r = conn ? finish_connecting(conn, deadline_ns, reterr) :
+		       err_set(reterr, -ENOMEM, "%s", strerror(ENOMEM));
+
+	if (r == 0 && PQsetnonblocking(conn, 1) < 0)
+		r = err_set(reterr, -ENOMEM, "%s", strerror(ENOMEM));
+	if (r < 0)
+		return err_wrap(reterr, r, "connect to the store");
+	*ret = TAKE_PTR(conn);
+	return 0;
+}
+
 /* ---- asking ---- */
 
 static int flush(PGconn *conn, uint64_t deadline_ns, struct err *reterr)
@@ -225,4 +252,51 @@ int pg_ask(PGconn *conn, const char *sql, const char *const *texts, uint64_t dea
 		return pg_fail(conn, res, reterr);
 	*ret = TAKE_PTR(res);
 	return 0;
+}
+
+#define COPY_CHUNK_BYTES (64 * 1024)
+
+static int put_copy(PGconn *conn, const char *data, size_t length, uint64_t deadline_ns,
+		    struct err *reterr)
+{
+	int q, r = 0;
+
+	for (size_t at = 0, n; r == 0 && at < length; at += n) {
+		n = length - at < COPY_CHUNK_BYTES ? length - at : COPY_CHUNK_BYTES;
+		while (r == 0 && (q = PQputCopyData(conn, data + at, (int)n)) != 1)
+			r = q < 0 ? pg_fail(conn, NULL, reterr) : flush(conn, deadline_ns, reterr);
+		if (r == 0)
+			r = flush(conn, deadline_ns, reterr);
+	}
+	while (r == 0 && (q = PQputCopyEnd(conn, NULL)) != 1)
+		r = q < 0 ? pg_fail(conn, NULL, reterr) : flush(conn, deadline_ns, reterr);
+	return r == 0 ? flush(conn, deadline_ns, reterr) : r;
+}
+
+int pg_copy(PGconn *conn, const char *sql, const char *data, size_t length, uint64_t deadline_ns,
+	    struct err *reterr)
+{
+	_cleanup_result_ PGresult *begun = NULL, *res = NULL, *last = NULL;
+	int r;
+
+	if (!PQsendQuery(conn, sql))
+		return pg_fail(conn, NULL, reterr);
+	r = flush(conn, deadline_ns, reterr);
+	if (r == 0)
+		r = next_result(conn, deadline_ns, &begun, reterr);
+	if (r < 0)
+		return r;
+	if (PQresultStatus(begun) != PGRES_COPY_IN) {
+		r = pg_fail(conn, begun, reterr);
+		(void)next_result(conn, deadline_ns, &last, NULL);
+		return r;
+	}
+	r = put_copy(conn, data, length, deadline_ns, reterr);
+	if (r == 0)
+		r = next_result(conn, deadline_ns, &res, reterr);
+	if (r == 0)
+		r = next_result(conn, deadline_ns, &last, reterr);
+	if (r < 0)
+		return r;
+	return PQresultStatus(res) == PGRES_COMMAND_OK ? 0 : pg_fail(conn, res, reterr);
 }

@@ -33,12 +33,22 @@ struct pg_address {
 int pg_connect(const struct pg_address *a, uint32_t lock_wait_ms, uint64_t deadline_ns,
 	       PGconn **ret, struct err *reterr) _warn_unused_;
 
+/* Connects as a connection string says, over the network, too; nothing of the environment's passwords counts.
+ * Resolving a name may take longer than deadline_ns. Returns as pg_connect(). */
+int pg_connect_dsn(const char *dsn, uint64_t deadline_ns, PGconn **ret,
+		   struct err *reterr) _warn_unused_;
+
 /* Runs one statement; texts: its parameters $1 to $n, NULL-terminated, or NULL. Returns 0 with the
  * result, which has rows only where the statement gives some; -ETIMEDOUT: no answer by deadline_ns, and
  * the connection is of no more use; else as pg_fail(). */
 int pg_ask(PGconn *conn, const char *sql, const char *const *texts, uint64_t deadline_ns,
 	   PGresult **ret, struct err *reterr) _warn_unused_;
 
+/* Runs a COPY ... FROM STDIN with these bytes. Returns as pg_ask(); -EBADMSG: data that is none. */
+int pg_copy(PGconn *conn, const char *sql, const char *data, size_t length, uint64_t deadline_ns,
+	    struct err *reterr) _warn_unused_;
+
 /* What the server says in one line, cleaned. Returns -EBUSY: a lock was not had; -ETIMEDOUT; -EACCES; -ENOSPC;
- * -EROFS; -ENOENT: no such database, role or table; -ENOTCONN: the server was lost; -EIO. */
+ * -EROFS; -ENOENT: no such database, role or table; -EBADMSG: data that is none; -ENOTCONN: the server was
+ * lost; -EIO. */
 int pg_fail(PGconn *conn, const PGresult *res, struct err *reterr);
