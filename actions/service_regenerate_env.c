@@ -341,6 +341,7 @@ const struct action_ops action_service_regenerate_env = {
 	.risk = RISK_DISRUPTIVE,
 	.undo = "puts the old secrets back, until the service is well with the new ones",
 	.idempotent = false,
+	.needs_credentials = true,
 	.timeout_ms = TIMEOUT_MS,
 	.settle_ms = SETTLE_MS,
 	.cooldown_ms = 60000,

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "ops/action.h"
 #include "sys/migrate.h"
+#include "sys/pgcheck.h"
 #include "sys/pgsession.h"
 
 #define TIMEOUT_MS 300000 /* its unit's own is 330 s; a longer one needs a maintenance window */
@@ -40,32 +37,12 @@ static int wrap(const struct database *d, int r, struct err *reterr)
 	return err_wrap(reterr, r, "migrate database '%s'", d->name);
 }
 
-/* What stands in it runs with the rights of the database's owner. */
-static int check_trusted(int fd, const char *path, struct err *reterr)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return err_set(reterr, -errno, "look at directory '%s': %s", path, strerror(errno));
-	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
-		return err_set(reterr, -EPERM,
-			       "look at directory '%s': others than root may write to it", path);
-	return 0;
-}
-
 static int load(const struct action_context *c, const struct database *d, struct migrations *ret,
 		struct err *reterr)
 {
-	_cleanup_close_ int fd = -EBADF;
-	int r;
-
 	if (!d->migrations_dir[0])
 		return err_set(reterr, -EOPNOTSUPP, "services.d names no migrations_dir for it");
-	fd = fd_open_dir(c->root_fd, d->migrations_dir + 1, reterr);
-	if (fd < 0)
-		return fd;
-	r = check_trusted(fd, d->migrations_dir, reterr);
-	return r < 0 ? r : migrations_load(fd, ret, reterr);
+	return migrations_load_trusted(c->root_fd, d->migrations_dir, ret, reterr);
 }
 
 static void say_step(const struct migration *m, bool is_up, void *userdata)
@@ -74,18 +51,6 @@ static void say_step(const struct migration *m, bool is_up, void *userdata)
 
 	str_append(c->text, c->text_size, "%s%" PRIu32 " %s %s", c->text[0] ? ", " : "would run ",
 		   m->version, m->name, is_up ? "up" : "down");
-}
-
-/* A step's connection looks in pg_catalog only; migrations make what they name without a schema where any
- * client of the database does. Source: PostgreSQL manual, search_path, its default. */
-static int use_schema(const struct action_context *c, PGconn *conn, struct err *reterr)
-{
-	_cleanup_result_ PGresult *res = NULL;
-
-	return pg_ask(conn,
-		      "SELECT set_config('search_path', '\"$user\", public', false),"
-		      " set_config('client_min_messages', 'warning', false)",
-		      NULL, c->deadline_ns, &res, reterr);
 }
 
 /* Goes to a version, or says what it would run. Returns as migrate_run(). */
@@ -106,7 +71,7 @@ static int migrate(const struct action_context *c, const struct database *d, uin
 		r = pg_connect_database(d, PG_ROLE_OWNER, c->credentials_fd, c->deadline_ns, &conn,
 					reterr);
 	if (r == 0)
-		r = use_schema(c, conn, reterr);
+		r = pgcheck_use_schema(conn, c->deadline_ns, reterr);
 	return r < 0 ? r : migrate_run(conn, &m, &rq, ret, reterr);
 }
 
@@ -121,7 +86,7 @@ static int read_version(const struct action_context *c, const struct database *d
 		r = pg_connect_database(d, PG_ROLE_OWNER, c->credentials_fd, c->deadline_ns, &conn,
 					reterr);
 	if (r == 0)
-		r = use_schema(c, conn, reterr);
+		r = pgcheck_use_schema(conn, c->deadline_ns, reterr);
 	if (r == 0)
 		r = migrate_read_version(conn, &m, ret_version, reterr);
 	if (r == 0)
@@ -267,10 +232,12 @@ const struct action_ops action_service_run_migrations = {
 	.source = "aiops-services(5), migrations_dir; PostgreSQL manual, pg_advisory_lock",
 	.params = params,
 	.target = "service",
+	.profile = STEP_PROFILE_DATABASE,
 	.risk = RISK_DISRUPTIVE,
 	.undo = "migrates down to the version before; what was written since to new tables and columns is "
 		"lost",
 	.idempotent = true,
+	.needs_credentials = true,
 	.timeout_ms = TIMEOUT_MS,
 	.cooldown_ms = 10000,
 	.check = check,

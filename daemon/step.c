@@ -24,6 +24,10 @@ static const char *const *const syscalls[] = {
 	[STEP_PROFILE_PROC] = (const char *const[]){ "getpriority", "ioprio_get", "ioprio_set",
 						     "pidfd_open", "pidfd_send_signal",
 						     "setpriority", NULL },
+	/* The program that it runs lives in the same filter. */
+	[STEP_PROFILE_DATABASE] = (const char *const[]){ "arch_prctl", "clone", "clone3", "execve",
+							 "kill", "memfd_create", "set_tid_address",
+							 "socket", "vfork", "wait4", NULL },
 };
 
 static const char help[] =
@@ -35,6 +39,7 @@ static const char help[] =
 	"  settle KEY  after run was killed: finish it, undo it or say that it is not known\n"
 	"  expire KEY  undo what was done for a time, now\n"
 	"  keep        keep the tracked files of services that run well\n"
+	"  drop        drop databases that a restore has replaced and whose time is over\n"
 	"  describe    print the actions as C\n"
 	"\n"
 	"  --unit PREFIX      of the template it runs in: which actions it may carry out\n"
@@ -106,6 +111,30 @@ static int keep(void)
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static void tell_dropped(const struct service *s, int r, const struct err *err)
+{
+	if (r > 0)
+		log_line(LOG_INFO, "dropped %d database%s that restores of '%s' had replaced", r,
+			 str_plural((uint64_t)r), s->name);
+	else if (r < 0)
+		log_line(LOG_WARNING, "drop what restores of '%s' have replaced: %s, ignoring",
+			 s->name, err_text(err));
+}
+
+static int drop(void)
+{
+	struct err err = { 0 };
+	int r = 0;
+
+	log_open("aiops-step");
+	r = sandbox_enter(syscalls[STEP_PROFILE_BUS], &err);
+	if (r == 0)
+		r = step_drop(arg_root, tell_dropped, &err);
+	if (r < 0)
+		log_line(LOG_ERR, "drop databases: %s", err_text(&err));
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int run_verb(const char *verb, const char *key)
 {
 	static const struct {
@@ -118,6 +147,8 @@ static int run_verb(const char *verb, const char *key)
 			return with_step(verb, key, verbs[i].function);
 	if (!key && str_equal(verb, "keep"))
 		return keep();
+	if (!key && str_equal(verb, "drop"))
+		return drop();
 	if (!key && str_equal(verb, "describe"))
 		return step_describe(stdout) < 0;
 	return args_refuse(help);

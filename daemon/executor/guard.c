@@ -87,9 +87,13 @@ static bool policy_allows(const struct guard_view *v, const struct guard_request
 {
 	/* The mode is how much goes without a person; here one asks. */
 	enum autonomy mode = rq->entry->by_person ? AUTONOMY_AUTO : v->mode;
+	enum autonomy most = lower(rq->autonomy, mode);
 	char text[RECORD_TEXT_MAX] = "";
 	struct err err = { 0 };
 
+	/* What destroys is never done without a person, whatever a rule says. */
+	if (rq->info->risk == RISK_DESTRUCTIVE)
+		most = lower(most, AUTONOMY_APPROVE);
 	if (!v->policy) {
 		str_append(text, sizeof(text), "no valid policy: %s",
 			   v->policy_error && v->policy_error[0] ? v->policy_error :
@@ -98,8 +102,7 @@ static bool policy_allows(const struct guard_view *v, const struct guard_request
 	}
 	if (policy_check_duration(v->policy, &rq->entry->attempt.params, &err) < 0)
 		return deny(d, "duration", err_text(&err));
-	policy_decide(v->policy, v->services, rq->info->name, &rq->entry->entity,
-		      lower(rq->autonomy, mode), d);
+	policy_decide(v->policy, v->services, rq->info->name, &rq->entry->entity, most, d);
 	return d->verdict == DECISION_ALLOW || d->verdict == DECISION_ASK;
 }
 

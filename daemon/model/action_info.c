@@ -6,10 +6,9 @@
 #include "base/str.h"
 
 static const char *const step_profile_names[] = {
-	[STEP_PROFILE_BUS] = "bus",
-	[STEP_PROFILE_FILES] = "files",
-	[STEP_PROFILE_NET] = "net",
-	[STEP_PROFILE_PROC] = "proc",
+	[STEP_PROFILE_BUS] = "bus",           [STEP_PROFILE_FILES] = "files",
+	[STEP_PROFILE_NET] = "net",           [STEP_PROFILE_PROC] = "proc",
+	[STEP_PROFILE_DATABASE] = "database",
 };
 LOOKUP_DEFINE(step_profile, enum step_profile, step_profile_names);
 

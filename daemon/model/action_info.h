@@ -16,6 +16,7 @@ enum step_profile {
 	STEP_PROFILE_FILES, /* writes files of services, whoever owns them; connects as a client */
 	STEP_PROFILE_NET,   /* the host's network, with CAP_NET_ADMIN */
 	STEP_PROFILE_PROC,  /* signals and priorities of any process */
+	STEP_PROFILE_DATABASE, /* runs PostgreSQL's programs; connects as a client */
 	_STEP_PROFILE_MAX,
 };
 LOOKUP_DECLARE(step_profile, enum step_profile);

@@ -45,6 +45,7 @@
  *     operator: aiops_operate
  *     snapshots_dir: /var/lib/aiops-target/snapshots
  *     migrations_dir: /usr/share/aiops-target/migrations
+ *     required_tables: [lists, items]          # with rows, or a restore has failed
  */
 
 #define SERVICES_MAX          64
@@ -53,6 +54,7 @@
 #define SERVICE_PATH_MAX      256
 #define SERVICE_DEPENDS_MAX   8
 #define SERVICE_SECRETS_MAX   8
+#define SERVICE_TABLES_MAX    16
 #define SERVICE_NAME_MAX      64
 #define SERVICE_SOCKET_MAX    92 /* sun_path without "/.s.PGSQL.65535" */
 #define ENDPOINT_URL_MAX      256
@@ -106,6 +108,11 @@ struct database {
 	uint32_t keep_old_s; /* 0..604800, default 86400: what a restore replaced */
 };
 
+struct table_list {
+	uint32_t n;
+	char v[SERVICE_TABLES_MAX][POSTGRES_NAME_MAX];
+};
+
 struct service {
 	char name[SERVICE_NAME_MAX];
 	char unit[ENTITY_NAME_MAX], container[ENTITY_NAME_MAX]; /* one of them is "" */
@@ -117,6 +124,7 @@ struct service {
 	struct env_file env_file;
 	struct upstream upstream;
 	struct database database;
+	struct table_list required_tables; /* of the database; found in the search path */
 };
 
 struct services {

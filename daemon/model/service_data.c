@@ -40,6 +40,7 @@ static const struct yaml_field database_fields[] = {
 	YAML_TEXT("snapshots_dir", database, snapshots_dir, false),
 	YAML_TEXT("migrations_dir", database, migrations_dir, false),
 	YAML_U32("keep_old_s", database, keep_old_s, 0, 604800),
+	YAML_OTHER("required_tables", false),
 	YAML_END,
 };
 
@@ -225,14 +226,37 @@ static int check_database(const struct yaml_doc *doc, const struct yaml_node *no
 	return r;
 }
 
-static int read_database(const struct yaml_doc *doc, const struct yaml_node *node,
-			 struct database *d, struct err *reterr)
+static int read_tables(const struct yaml_doc *doc, const struct yaml_node *list,
+		       struct table_list *ret, struct err *reterr)
 {
+	int r = list ? yaml_check_list(doc, list, SERVICE_TABLES_MAX, reterr) : 0;
+
+	for (const struct yaml_node *n = list ? list->child : NULL; r == 0 && n; n = n->next) {
+		char *name = ret->v[ret->n];
+
+		r = yaml_copy_text(doc, n, name, POSTGRES_NAME_MAX, reterr);
+		if (r == 0 && !postgres_name_is_valid(name))
+			r = yaml_error(doc, n, -EINVAL, reterr,
+				       "'%.64s': expected lower-case letters, digits and '_'",
+				       name);
+		ret->n += r == 0;
+	}
+	return r;
+}
+
+static int read_database(const struct yaml_doc *doc, const struct yaml_node *node,
+			 struct service *s, struct err *reterr)
+{
+	struct database *d = &s->database;
 	int r;
 
 	*d = (struct database){ .port = 5432, .maintenance_name = "postgres", .keep_old_s = 86400 };
 	r = yaml_read(doc, node, database_fields, d, reterr);
-	return r < 0 ? r : check_database(doc, node, d, reterr);
+	if (r == 0)
+		r = check_database(doc, node, d, reterr);
+	return r < 0 ? r :
+		       read_tables(doc, yaml_find(node, "required_tables"), &s->required_tables,
+				   reterr);
 }
 
 int service_read_data(const struct yaml_doc *doc, const struct yaml_node *root, struct service *s,
@@ -255,6 +279,6 @@ int service_read_data(const struct yaml_doc *doc, const struct yaml_node *root, 
 	if (r == 0 && upstream)
 		r = read_upstream(doc, upstream, s, reterr);
 	if (r == 0 && database)
-		r = read_database(doc, database, &s->database, reterr);
+		r = read_database(doc, database, s, reterr);
 	return r;
 }

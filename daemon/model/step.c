@@ -220,6 +220,7 @@ static const char *const suffixes[] = {
 	[STEP_PROFILE_FILES] = "-files",
 	[STEP_PROFILE_NET] = "-net",
 	[STEP_PROFILE_PROC] = "-proc",
+	[STEP_PROFILE_DATABASE] = "-database",
 };
 _Static_assert(ELEMENTSOF(suffixes) == _STEP_PROFILE_MAX, "each profile has its unit");
 

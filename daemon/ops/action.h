@@ -54,6 +54,9 @@ struct action_ops {
 	enum risk risk;
 	const char *undo; /* what revert() does, for people, before they approve; NULL without it */
 	bool idempotent;  /* repeating apply() after an unknown end does no further harm */
+	/* verify() and revert() need a credential. systemd hides those from ExecStopPost=, so after a kill
+	 * they are left to the next run of the unit, which Restart=on-failure brings about at once. */
+	bool needs_credentials;
 	uint32_t timeout_ms;  /* of the whole step */
 	uint32_t settle_ms;   /* what the host needs before verify() means something */
 	uint32_t cooldown_ms; /* least time between two of these on one entity */

@@ -303,7 +303,11 @@ int step_run(struct step *s, struct err *reterr)
 	struct err why = { 0 };
 	int r = claim_create(s, reterr);
 
-	if (r <= 0)
+	if (r == 0) {
+		s->is_next_run = true;
+		return step_settle(s, reterr);
+	}
+	if (r < 0)
 		return r;
 	r = validate_record(s, &why);
 	if (r == 0 && s->record.op == STEP_OP_APPLY)

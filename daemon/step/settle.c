@@ -16,6 +16,13 @@ static int settle_nothing_changed(struct step *s, const char *text, struct err *
 	return step_finish(s, ATTEMPT_PHASE_FAILED, -EINTR, text, reterr);
 }
 
+/* systemd hides credentials from ExecStopPost=. What needs one is not tried in vain: the unit is run again,
+ * and finds the claim of a dead run. */
+static bool is_for_next_run(const struct step *s)
+{
+	return !s->is_next_run && s->credentials_fd < 0 && s->ops->needs_credentials;
+}
+
 /* Back to before; where that cannot be, the truth is that nobody knows. */
 static int settle_by_revert(struct step *s, struct err *reterr)
 {
@@ -42,6 +49,8 @@ static int settle_applied(struct step *s, enum step_phase phase, struct err *ret
 {
 	struct err why = { 0 };
 
+	if (is_for_next_run(s))
+		return 0;
 	step_context(s);
 	if (phase == STEP_PHASE_REVERTING)
 		return settle_by_revert(s, reterr);
@@ -72,7 +81,7 @@ static int settle_revert(struct step *s, enum step_phase phase, struct err *rete
 	}
 	if (r < 0)
 		return step_finish_invalid(s, r, &why, reterr);
-	return step_run_revert(s, reterr);
+	return is_for_next_run(s) ? 0 : step_run_revert(s, reterr);
 }
 
 static int settle_apply(struct step *s, enum step_phase phase, bool has_record, struct err *reterr)

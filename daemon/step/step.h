@@ -22,6 +22,7 @@ struct step {
 	enum step_profile profile; /* of the unit we run in: another's action is refused */
 	struct services services;
 	bool has_services;
+	bool is_next_run; /* of the unit: it settles what ExecStopPost= had no credentials for */
 	const struct action_ops *ops;
 	struct entity entity; /* what record is about */
 	struct action_context context;
@@ -36,12 +37,13 @@ int step_open(struct step *s, const char *root, const char *runtime_dir, const c
 	      struct err *reterr) _warn_unused_;
 void step_done(struct step *s);
 
-/* Claims KEY and carries it out. Returns 1 when a result was written, 0 when KEY is someone's
- * already (then nothing was touched); -errno: there is no result, settle will write one. */
+/* Claims KEY and carries it out, or settles it where a dead run has claimed it and left no result. Returns 1 when
+ * a result was written, 0 when KEY is someone's already (then nothing was touched); -errno: there
+ * is no result, settle will write one. */
 int step_run(struct step *s, struct err *reterr) _warn_unused_;
 
 /* Writes the result that a killed run could not. Returns 1 if one was written, 0 if there was
- * nothing to settle; -errno. */
+ * nothing to settle, or that is left to the next run; -errno. */
 int step_settle(struct step *s, struct err *reterr) _warn_unused_;
 
 /* Undoes KEY, whose time is over, and writes KEY.expired. Returns 1; 0: there is nothing to undo, or it
@@ -54,6 +56,11 @@ int step_describe(FILE *out) _warn_unused_;
 /* Keeps the tracked files of every service that runs well, and tells of each what goodstore_keep_service()
  * returned. Returns 0; -errno: the services or systemd are not reached. */
 int step_keep(const char *root, void (*tell)(const struct service *s, int r, const struct err *err),
+	      struct err *reterr) _warn_unused_;
+
+/* Drops what restores of databases have replaced and whose time is over, and tells of each service what
+ * pgswap_expire() returned. Returns 0; -errno: the services cannot be read. */
+int step_drop(const char *root, void (*tell)(const struct service *s, int r, const struct err *err),
 	      struct err *reterr) _warn_unused_;
 
 /* ---- the parts --------------------------------------------------------------------------------- */

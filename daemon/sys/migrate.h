@@ -36,6 +36,10 @@ struct migrations {
  * the first word of a line) is refused: all that is run together fails together.
  * Returns 0; -EBADMSG with the file's name; -E2BIG; -ENOMEM; other -errno of the directory. */
 int migrations_load(int dir_fd, struct migrations *ret, struct err *reterr) _warn_unused_;
+/* The same of a directory by its absolute path below root_fd; what stands in it runs with the rights of the database's
+ * owner. Returns as above; -EPERM: others than root may write to it. */
+int migrations_load_trusted(int root_fd, const char *path, struct migrations *ret,
+			    struct err *reterr) _warn_unused_;
 void migrations_done(struct migrations *m);
 
 /* Called before each step, in a dry run too. */

@@ -59,6 +59,7 @@ static const struct argument_rule argument_rules[] = {
 	{ "prctl", 0, PR_SET_NAME },
 	{ "prctl", 0, PR_SET_VMA }, /* names of malloc(3)'s areas */
 	{ "prctl", 0, PR_CAPBSET_READ },
+	{ "prctl", 0, PR_SET_PDEATHSIG }, /* a child that is not to outlive us */
 	{ "socketpair", 0, AF_UNIX },
 };
 

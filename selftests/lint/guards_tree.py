@@ -18,8 +18,10 @@ NO_SPDX = re.compile(r"LICENSE|.*\.(md|json|jsonl|txt|trace|csv|svg|png|patch|ex
 # systemd-analyze's exposure times ten. A fault is root that breaks things by design: signals, netem,
 # BPF, the control group tree and the host's network are its work, and what is left of the score.
 # A step that writes other users' files and asks health endpoints has that in its score, as has what
-# keeps copies of such files; one that changes the network has the network.
+# keeps copies of such files; one that changes the network has the network, one that restores a database
+# sees every directory and asks endpoints.
 EXPOSURE = {"aiops-fault@.service": 25, "aiops-step-files@.service": 30,
+            "aiops-step-database@.service": 25, "aiops-expire-database@.service": 25,
             "aiops-step-net@.service": 20, "aiops-expire-files@.service": 30,
             "aiops-expire-net@.service": 20, "aiops-keep.service": 25}
 EXPOSURE_DEFAULT = 15

@@ -19,6 +19,7 @@ static const char policy[] = "mode: auto\n"
 			     "allow:\n"
 			     "  - {action: test.add, on: any, autonomy: auto}\n"
 			     "  - {action: test.timed, on: any, autonomy: auto}\n"
+			     "  - {action: test.secret, on: any, autonomy: auto}\n"
 			     "  - {action: test.once, on: any, autonomy: approve}\n"
 			     "  - {action: test.hint, on: any, autonomy: suggest}\n";
 
@@ -104,9 +105,23 @@ static const struct action_ops action_other = ACTION("test.other", params, "subt
 						     revert);
 static const struct action_ops action_timed = ACTION("test.timed", timed_params,
 						     "subtracts it again", revert);
+static const struct action_ops action_secret = { .name = "test.secret",
+						 .summary = "",
+						 .source = "",
+						 .params = params,
+						 .target = "unit",
+						 .undo = "subtracts it again",
+						 .needs_credentials = true,
+						 .timeout_ms = 1000,
+						 .check = check,
+						 .snapshot = snapshot,
+						 .apply = apply,
+						 .verify = verify,
+						 .revert = revert };
 
 const struct action_ops *const action_registry[] = { &action_add,   &action_once,  &action_hint,
-						     &action_other, &action_timed, NULL };
+						     &action_other, &action_timed, &action_secret,
+						     NULL };
 
 int expiry_arm(void *bus, const char *service, uint64_t span_ns, struct err *reterr)
 {

@@ -6,7 +6,8 @@
 #include "step/step.h"
 
 /* The step in this process, on a host that is a number in memory and a systemd that only keeps timers. Its
- * actions: test.add, test.once (no undo), test.hint (policy: suggest), test.other (no rule), test.timed. */
+ * actions: test.add, test.once (no undo), test.hint (policy: suggest), test.other (no rule), test.timed, test.secret
+ * (needs credentials, of which there are none). */
 
 #define KEY   "0123456789abcdef0123456789abcdef"
 #define OTHER "fedcba9876543210fedcba9876543210"

@@ -147,6 +147,29 @@ static void waits_for_a_person_and_denies_when_time_is_over(void **state)
 	world_end(&w);
 }
 
+static void asks_before_what_destroys_even_where_a_rule_says_auto(void **state)
+{
+	const struct param_text texts[] = { { "service", "db" } };
+	const struct action_info *info = action_info_find("service.restore_db");
+	struct service db = { .name = "db", .unit = "db.service" };
+	struct world w;
+	struct proposal p;
+	struct entry *e;
+
+	(void)state;
+	world_begin(&w, 1);
+	w.services = (struct services){ 1, &db };
+	(void)str_copy(w.rules[1].action, sizeof(w.rules[1].action), "service.restore_db");
+	w.rules[1].autonomy = AUTONOMY_AUTO;
+	p = world_proposal(&w, "unit.start", "db.service");
+	(void)str_copy(p.plan.step.action, sizeof(p.plan.step.action), "service.restore_db");
+	assert_int_equal(params_parse(info->params, texts, 1, &p.plan.step.params, NULL), 0);
+	e = world_propose(&w, &p);
+	assert_int_equal(e->attempt.phase, ATTEMPT_PHASE_WAITING);
+	assert_int_equal(w.n_starts, 0);
+	world_end(&w);
+}
+
 static void starts_what_a_person_approved_by_its_very_hash(void **state)
 {
 	struct world w;
@@ -729,6 +752,7 @@ int main(void)
 		cmocka_unit_test(denies_protected_units_whoever_asks),
 		cmocka_unit_test(denies_everything_without_a_policy_and_says_where),
 		cmocka_unit_test(waits_for_a_person_and_denies_when_time_is_over),
+		cmocka_unit_test(asks_before_what_destroys_even_where_a_rule_says_auto),
 		cmocka_unit_test(starts_what_a_person_approved_by_its_very_hash),
 		cmocka_unit_test(checks_again_what_changed_while_a_person_thought),
 		cmocka_unit_test(takes_a_no_with_its_reason_made_harmless),

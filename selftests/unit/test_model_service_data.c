@@ -37,7 +37,8 @@ static const char db[] = "name: db\n"
 			 "  socket_dir: /run/postgresql\n"
 			 "  name: shop\n"
 			 "  owner: shop_owner\n"
-			 "  owner_credential: shop-owner\n";
+			 "  owner_credential: shop-owner\n"
+			 "  required_tables: [lists, items]\n";
 
 static struct service parse(const char *text)
 {
@@ -84,6 +85,8 @@ static void a_database_has_defaults(void **state)
 	assert_string_equal(s.database.owner_credential, "shop-owner");
 	assert_string_equal(s.database.operator, "");
 	assert_int_equal(s.database.keep_old_s, 86400);
+	assert_int_equal(s.required_tables.n, 2);
+	assert_string_equal(s.required_tables.v[1], "items");
 }
 
 static void refuse(const char *text, const char *expected)
@@ -134,6 +137,8 @@ static void a_database_is_named_without_quotes_and_reached_by_a_socket(void **st
 	       "unknown key 'password'");
 	refuse("database: {socket_dir: /r, name: a, owner: o, owner_credential: ../x}\n",
 	       "'../x': expected letters");
+	refuse("database: {socket_dir: /r, name: a, owner: o, required_tables: [b, 'c; DROP']}\n",
+	       "'c; DROP': expected lower-case");
 }
 
 static void an_upstream_is_two_urls_of_a_variable(void **state)
