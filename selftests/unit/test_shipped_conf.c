@@ -113,6 +113,36 @@ static void services_of_the_target_are_valid(void **state)
 			 5);
 }
 
+static struct policy stack_policy;
+
+static int parse_stack_policy(const char *path, const char *text, size_t length, struct err *err)
+{
+	return policy_parse(path, text, length, &stack_policy, err);
+}
+
+/* An operator finds each action that can be done to a part of it named, and none that destroys goes by itself. */
+static void the_policy_of_the_stack_names_every_action_on_its_parts(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(each("selftests/target/stack/policy.d/*.yaml", parse_stack_policy), 1);
+	if (policy_lint(&stack_policy, action_table, &err) < 0)
+		fail_msg("%s", err_text(&err));
+	for (const struct action_info *a = action_table; a->name; a++) {
+		const struct policy_rule *rule = NULL;
+
+		for (uint32_t i = 0; i < stack_policy.n_rules; i++)
+			if (str_equal(stack_policy.rules[i].action, a->name))
+				rule = &stack_policy.rules[i];
+		if (a->target && !rule)
+			fail_msg("no rule for %s", a->name);
+		if (rule && a->risk == RISK_DESTRUCTIVE)
+			assert_true(rule->autonomy <= AUTONOMY_APPROVE);
+	}
+	policy_done(&stack_policy);
+}
+
 static void assert_decision(const struct services *s, const char *action, const char *unit,
 			    enum decision_verdict verdict)
 {
@@ -201,6 +231,7 @@ int main(void)
 		cmocka_unit_test(every_action_has_a_target_that_is_required),
 		cmocka_unit_test(runbooks_and_alerts_are_valid),
 		cmocka_unit_test(services_of_the_target_are_valid),
+		cmocka_unit_test(the_policy_of_the_stack_names_every_action_on_its_parts),
 		cmocka_unit_test(the_policy_starts_the_dead_and_asks_for_the_rest),
 	};
 
