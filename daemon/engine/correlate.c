@@ -34,6 +34,29 @@ const struct service *correlate_service(const struct engine *e, const struct ent
 	return s;
 }
 
+/* What belongs to the host itself is always looked after. */
+bool correlate_is_managed(const struct engine *e, const struct entity *entity)
+{
+	switch (entity->kind) {
+	case ENTITY_KIND_HOST:
+	case ENTITY_KIND_MOUNT:
+	case ENTITY_KIND_DISK:
+	case ENTITY_KIND_NETDEV:
+	case ENTITY_KIND_RESOLVER:
+	case ENTITY_KIND_CLOCK:
+		return true;
+	case ENTITY_KIND_UNIT:
+	case ENTITY_KIND_CONTAINER:
+	case ENTITY_KIND_PROCESS:
+	case ENTITY_KIND_ENDPOINT:
+	case ENTITY_KIND_DATABASE:
+	case ENTITY_KIND_SESSION:
+	case _ENTITY_KIND_MAX:
+		break;
+	}
+	return correlate_service(e, entity, NULL);
+}
+
 struct entity correlate_primary(const struct engine *e, const struct entity *entity)
 {
 	const struct service *s = correlate_service(e, entity, NULL);

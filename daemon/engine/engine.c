@@ -85,10 +85,9 @@ static void close_unmanaged(struct engine *e)
 	for (size_t i = 0; i < ELEMENTSOF(e->slots); i++) {
 		struct slot *s = &e->slots[i];
 
-		if (s->stage == STAGE_FREE || s->entity.kind == ENTITY_KIND_HOST ||
-		    s->stage == STAGE_ACT || s->stage == STAGE_REVERT)
+		if (s->stage == STAGE_FREE || s->stage == STAGE_ACT || s->stage == STAGE_REVERT)
 			continue;
-		if (!correlate_service(e, &s->entity, NULL))
+		if (!correlate_is_managed(e, &s->entity))
 			incident_close(e, s, INCIDENT_STATE_CLEARED, "it is no longer managed");
 	}
 }

@@ -138,8 +138,7 @@ static uint32_t first_alert(const struct engine *e, const char *signal)
 
 void perceive_sample(struct engine *e, const struct sample *sample)
 {
-	bool managed = sample->entity.kind == ENTITY_KIND_HOST ||
-		       correlate_service(e, &sample->entity, NULL);
+	bool managed = correlate_is_managed(e, &sample->entity);
 	const struct alerts *alerts = e->config.alerts;
 
 	if (!isfinite(sample->value))
@@ -234,7 +233,7 @@ static void keep_signals(struct engine *e)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct signal_entry *s = &e->signals[i];
 
-		if (s->entity.kind != ENTITY_KIND_HOST && !correlate_service(e, &s->entity, NULL))
+		if (!correlate_is_managed(e, &s->entity))
 			continue;
 		(void)find_signal(e, s->signal, &s->entity, &at);
 		e->signals[e->n_signals++] = *s;

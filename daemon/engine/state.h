@@ -230,6 +230,7 @@ bool inhibit_is_upgrading(const struct engine *e);
 /* correlate.c: events to incidents */
 const struct service *correlate_service(const struct engine *e, const struct entity *entity,
 					const struct endpoint **ret_endpoint);
+bool correlate_is_managed(const struct engine *e, const struct entity *entity);
 struct entity correlate_primary(const struct engine *e, const struct entity *entity);
 void correlate_fired(struct engine *e, struct window *w, double value);
 void correlate_cleared(struct engine *e, const struct window *w, double value);

@@ -12,7 +12,7 @@ static uint32_t points_of(const struct alert *a, const struct rule_ops *rule)
 {
 	uint32_t n = a->n > a->clear_n ? a->n : a->clear_n;
 
-	if (rule->block != RULE_BLOCK_NONE)
+	if (rule->block != RULE_BLOCK_NONE && rule->block_ns == 0)
 		return rule->blocks > 0 ? rule->blocks : RULE_BLOCKS_MAX;
 	return n < 1 ? 1 : n > ALERT_WINDOW_MAX ? ALERT_WINDOW_MAX : n;
 }
@@ -23,6 +23,8 @@ static enum rule_block block_of(const struct alert *a, const struct rule_ops *ru
 	size_t length = strlen(a->signal);
 	bool event = length > 6 && str_equal(a->signal + length - 6, "_event");
 
+	if (rule->block == RULE_BLOCK_NONE && !rule->timed && a->over_ns > 0)
+		return RULE_BLOCK_MEAN;
 	return rule->block == RULE_BLOCK_RATE && !event ? RULE_BLOCK_MEAN : rule->block;
 }
 
@@ -185,7 +187,9 @@ bool window_push(struct engine *e, struct window *w, uint64_t t_ns, double value
 		return true;
 	}
 	ended = end_blocks(e, w, t_ns);
-	if (w->rule->measure)
+	if (w->block == RULE_BLOCK_RATE)
+		value = 1; /* what an event says is whom it is about */
+	else if (w->rule->measure)
 		value = w->rule->measure(w->alert, w->bound, value);
 	w->block_sum = w->block == RULE_BLOCK_LAST ? value : w->block_sum + value;
 	w->block_n++;
@@ -206,9 +210,7 @@ double window_figure(const struct engine *e, const struct window *w)
 
 static bool is_wanted(const struct engine *e, const struct window *w, const struct alert *a)
 {
-	return a && rule_find(a->rule) &&
-	       (!a->managed_only || w->entity.kind == ENTITY_KIND_HOST ||
-		correlate_service(e, &w->entity, NULL));
+	return a && rule_find(a->rule) && (!a->managed_only || correlate_is_managed(e, &w->entity));
 }
 
 static void drop_baseline(struct engine *e, struct window *w)

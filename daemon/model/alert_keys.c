@@ -11,7 +11,7 @@ static const struct {
 	const char *needs, *takes; /* words */
 	uint32_t m;                /* 'for' where it is not given */
 } rules[] = {
-	{ "threshold", "", "for of clear_for clear_below_ratio clear_above_ratio", 1 },
+	{ "threshold", "", "over for of clear_for clear_below_ratio clear_above_ratio", 1 },
 	{ "event", "", "for of clear_for", 1 },
 	{ "rate", "over", "clear_below_ratio clear_above_ratio", 1 },
 	{ "absence", "over", "", 1 },

@@ -47,7 +47,6 @@ const struct rule_ops rule_anomaly = {
 		"median and MAD with persistence; simulated on seven kinds of series, see its test",
 	.block = RULE_BLOCK_MEAN,
 	.block_ns = 10 * NS_PER_S,
-	.blocks = ALERT_WINDOW_MAX,
 	.baseline = true,
 	.looks_back = true,
 	.eval = anomaly_eval,

@@ -111,7 +111,7 @@ static void every_alert_has_a_rule_a_reason_and_a_source(void **state)
 {
 	const struct brain *b = *state;
 
-	assert_int_equal(b->alerts.n, 6);
+	assert_true(b->alerts.n >= 50);
 	for (uint32_t i = 0; i < b->alerts.n; i++) {
 		assert_non_null(rule_find(b->alerts.v[i].rule));
 		assert_true(b->alerts.v[i].reason[0] && b->alerts.v[i].source[0]);

@@ -125,8 +125,8 @@ static void each_rule_has_its_own_keys(void **state)
 	refuse(RULE("rate") "above: 1\n", "a.yaml:7:7: rule 'rate' needs 'over'");
 	refuse(RULE("rate") "above: 1\nover: 1h\nwithin: 2h\n",
 	       "a.yaml:10:9: 'within' does not go with rule 'rate'");
-	refuse(RULE("threshold") "above: 1\nover: 1h\n",
-	       "a.yaml:9:7: 'over' does not go with rule 'threshold'");
+	refuse(RULE("event") "above: 1\nover: 1h\n",
+	       "a.yaml:9:7: 'over' does not go with rule 'event'");
 	refuse(RULE("absence") "above: 1\nover: 60s\n",
 	       "a.yaml:8:8: 'above' does not go with rule 'absence'");
 	refuse(RULE("rate") "above: 1\nover: 0s\n", "a.yaml:9:7: 'over': expected a time");
