@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,7 +9,7 @@
 #include "base/args.h"
 #include "base/log.h"
 #include "ops/describe.h"
-#include "recorder/recorder.h"
+#include "recorder/index.h"
 #include "sys/sandbox.h"
 
 static struct recorder_paths arg_paths = { "/", AIOPS_RUNDIR, AIOPS_STATEDIR };
@@ -17,9 +18,10 @@ static struct recorder_paths arg_paths = { "/", AIOPS_RUNDIR, AIOPS_STATEDIR };
 static const char *const syscalls[] = { "fchown", NULL };
 
 static const char help[] =
-	"aiops-recorder [--root DIR] [--runtime-dir DIR] [--state-dir DIR]\n"
+	"aiops-recorder [--root DIR] [--runtime-dir DIR] [--state-dir DIR] [index]\n"
 	"\n"
 	"Keeps the history and the audit trail; reads the journal for the agent.\n"
+	"index: makes the knowledge base of runbooks, manual pages and documents, and ends.\n"
 	"\n"
 	"  --root DIR         configuration, journal and files below DIR (/)\n"
 	"  --runtime-dir DIR  sockets here where systemd passes none (" AIOPS_RUNDIR ")\n"
@@ -49,6 +51,24 @@ static int describe(void)
 	return fflush(stdout) != 0;
 }
 
+static int run_index(void)
+{
+	struct knowledge_stats s = { 0 };
+	struct err err = { 0 };
+	int r = recorder_index(&arg_paths, &s, &err);
+
+	if (r < 0)
+		log_line(LOG_ERR, "index: %s", err_text(&err));
+	else if (r == 0)
+		log_line(LOG_INFO, "index: nothing has changed");
+	else
+		log_line(LOG_INFO,
+			 "index: %" PRIu64 " documents in %" PRIu64 " pieces, %" PRIu64
+			 " bytes; %" PRIu64 " known already, %" PRIu64 " refused",
+			 s.documents, s.chunks, s.bytes, s.same_documents, s.refused);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct arg args[] = { { "root", &arg_paths.root, NULL },
@@ -64,10 +84,12 @@ int main(int argc, char **argv)
 	r = args_parse(argc, argv, args, help);
 	if (r == 0)
 		return EXIT_SUCCESS;
-	if (r != argc)
+	if (r < 0 || argc - r > 1 || (argc - r == 1 && !str_equal(argv[r], "index")))
 		return args_refuse(help);
 	(void)umask(0027);
 	log_open("aiops-recorder");
+	if (argc - r == 1)
+		return run_index();
 	r = run(&recorder, &err);
 	if (r < 0)
 		log_line(LOG_ERR, "%s", err_text(&err));

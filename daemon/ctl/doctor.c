@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "ctl/api.h"
 #include "model/alert.h"
+#include "model/converter.h"
 #include "model/policy.h"
 #include "model/runbook.h"
 #include "model/service.h"
@@ -137,6 +138,22 @@ static void check_runbooks(const struct doctor *d, struct finding *f)
 		found(f, GRADE_PASS, NULL, "%u alerts and %u runbooks", a.n, b.n);
 	alerts_done(&a);
 	runbooks_done(&b);
+}
+
+/* Documents in forms that only a tool can read, and the tool is not there. */
+static void check_docs(const struct doctor *d, struct finding *f)
+{
+	char missing[128] = "";
+
+	for (const struct converter *t = converters; t->suffix; t++)
+		if (!path_exists(d, &t->argv[0][1]))
+			str_append(missing, sizeof(missing), "%s%s (%s)", missing[0] ? ", " : "",
+				   t->suffix, t->package);
+	if (missing[0])
+		found(f, GRADE_WARN, "install the packages in brackets",
+		      "documents and manual pages of these forms are not searched: %s", missing);
+	else
+		found(f, GRADE_PASS, NULL, "all forms of documents can be read");
 }
 
 static void check_daemon(const struct doctor *d, enum api_socket where, struct finding *f)
@@ -313,6 +330,7 @@ static const struct {
 	{ "services", check_services },
 	{ "policy", check_policy },
 	{ "runbooks", check_runbooks },
+	{ "documents", check_docs },
 	{ "agent", check_agent },
 	{ "executor", check_executor },
 	{ "recorder", check_recorder },

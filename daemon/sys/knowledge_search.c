@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct candidate {
 	int64_t document_id, best_rowid;
 	double score, share;
 	unsigned n;
+	bool is_reference; /* the best piece is a list of sources: right, but nothing to read */
 };
 
 struct ranking {
@@ -34,19 +36,25 @@ static struct candidate *find(struct ranking *r, int64_t document_id)
 }
 
 /* Pieces come best first, so the first of a document is its best. */
-static void take(struct ranking *r, int64_t rowid, int64_t document_id, double score)
+static void take(struct ranking *r, sqlite3_stmt *s)
 {
+	int64_t rowid = sqlite3_column_int64(s, 0), document_id = sqlite3_column_int64(s, 1);
+	bool is_reference = sqlite3_column_int(s, 3) != 0;
 	struct candidate *c = find(r, document_id);
 
 	if (!c && r->n == PIECES_MAX)
 		return;
 	if (!c) {
 		c = &r->v[r->n++];
-		*c = (struct candidate){ document_id, rowid, 0, 1, 0 };
+		*c = (struct candidate){ document_id, rowid, 0, 1, 0, is_reference };
+	}
+	if (c->is_reference && !is_reference) {
+		c->best_rowid = rowid;
+		c->is_reference = false;
 	}
 	if (c->n++ > FURTHER_MAX)
 		return;
-	c->score += score * c->share;
+	c->score += sqlite3_column_double(s, 2) * c->share;
 	c->share *= FURTHER_SHARE;
 }
 
@@ -71,8 +79,7 @@ static int rank(struct knowledge *k, const char *match, enum knowledge_kind kind
 	(void)sqlite3_bind_int(s, 2, kind == _KNOWLEDGE_KIND_MAX ? -1 : (int)kind);
 	(void)sqlite3_bind_int(s, 3, PIECES_MAX);
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW)
-		take(ret, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-		     sqlite3_column_double(s, 2));
+		take(ret, s);
 	if (rc != SQLITE_DONE)
 		r = knowledge_fail(k, rc, "search", reterr);
 	(void)sqlite3_reset(s);

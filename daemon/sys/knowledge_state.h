@@ -28,9 +28,10 @@ struct knowledge {
 
 /* A word in a title weighs twice that of one in a heading or in the text. Chosen on the 70 lines for
  * tuning of selftests/data/retrieval: 4 and 8 were worse, and so was more for headings. */
-#define KNOWLEDGE_RANK_SQL                                                          \
-	"SELECT chunks.rowid, documents.id, -bm25(chunks, 2.0, 1.0, 1.0) AS score " \
-	"FROM chunks JOIN documents ON documents.id = chunks.document_id "          \
+#define KNOWLEDGE_RANK_SQL                                                           \
+	"SELECT chunks.rowid, documents.id, -bm25(chunks, 2.0, 1.0, 1.0) AS score, " \
+	"section = 'Sources' "                                                       \
+	"FROM chunks JOIN documents ON documents.id = chunks.document_id "           \
 	"WHERE chunks MATCH ?1 AND (?2 < 0 OR kind = ?2) ORDER BY score DESC LIMIT ?3"
 #define KNOWLEDGE_SHOW_SQL                                                           \
 	"SELECT kind, name, documents.title, section, path, snippet(chunks, 2, "     \

@@ -2,7 +2,9 @@
 #include "sys/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <string.h>
@@ -158,6 +160,129 @@ int sandbox_enter(const char *const *syscalls, struct err *reterr)
 	if (r < 0)
 		return r;
 	r = seccomp_load(filter);
+	return r < 0 ? err_set(reterr, r, "load system call filter: %s", strerror(-r)) : 0;
+}
+
+/* One line per purpose. */
+static const char *const tool_refused[] = {
+	/* the network */
+	"socket",
+	"connect",
+	"bind",
+	"listen",
+	"accept",
+	"accept4",
+	/* other processes and the kernel */
+	"ptrace",
+	"process_vm_readv",
+	"process_vm_writev",
+	"pidfd_getfd",
+	"bpf",
+	"perf_event_open",
+	"io_uring_setup",
+	"userfaultfd",
+	"add_key",
+	"request_key",
+	"keyctl",
+	"kexec_load",
+	"init_module",
+	"finit_module",
+	"delete_module",
+	/* namespaces and mounts */
+	"unshare",
+	"setns",
+	"mount",
+	"umount2",
+	"pivot_root",
+	"chroot",
+	"move_mount",
+	"open_tree",
+	"fsopen",
+	/* files */
+	"creat",
+	"unlink",
+	"unlinkat",
+	"rename",
+	"renameat",
+	"renameat2",
+	"mkdir",
+	"mkdirat",
+	"rmdir",
+	"link",
+	"linkat",
+	"symlink",
+	"symlinkat",
+	"mknod",
+	"mknodat",
+	"truncate",
+	"ftruncate",
+	"chmod",
+	"fchmod",
+	"fchmodat",
+	"chown",
+	"fchown",
+	"lchown",
+	"fchownat",
+	"setxattr",
+	"lsetxattr",
+	"fsetxattr",
+	"utimensat",
+};
+
+static int refuse(scmp_filter_ctx filter, const char *name)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	/* What this architecture or libseccomp does not know cannot be called by its name either. */
+	return number < 0 ? 0 : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0);
+}
+
+/* open(2) with these flags. clone3(2) and openat2(2) hide theirs behind a pointer: who is told that they do
+ * not exist takes the old ones. */
+static int refuse_open(scmp_filter_ctx filter, unsigned flags)
+{
+	int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
+				 SCMP_CMP64(2, SCMP_CMP_MASKED_EQ, flags, flags));
+
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
+				     SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, flags, flags));
+	return r;
+}
+
+static int refuse_all(scmp_filter_ctx filter)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ELEMENTSOF(tool_refused); i++)
+		r = refuse(filter, tool_refused[i]);
+	if (r == 0)
+		r = refuse_open(filter, O_CREAT);
+	if (r == 0)
+		r = refuse_open(filter, O_TRUNC);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+				     SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER,
+						CLONE_NEWUSER));
+	return r;
+}
+
+int sandbox_enter_tool(struct err *reterr)
+{
+	_cleanup_(releasep) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r;
+
+	if (!filter)
+		return err_set(reterr, -ENOMEM, "make system call filter: %s", strerror(ENOMEM));
+	r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (r == 0)
+		r = refuse_all(filter);
+	if (r == 0)
+		r = seccomp_load(filter); /* sets no-new-privileges, too */
 	return r < 0 ? err_set(reterr, r, "load system call filter: %s", strerror(-r)) : 0;
 }
 

@@ -12,6 +12,12 @@
  * Returns 0; -EINVAL for a name no architecture has; -errno from the kernel. Source: seccomp(2). */
 int sandbox_enter(const char *const *syscalls, struct err *reterr) _warn_unused_;
 
+/* For a foreign program that turns its standard input into its standard output, before execve(2): no new
+ * privileges; no sockets but pairs, no tracing, mounts, namespaces, keys, BPF or modules; no file is made,
+ * removed, renamed, truncated or given other rights (all EPERM). With RLIMIT_FSIZE 0 none is written either.
+ * Returns 0; -errno. */
+int sandbox_enter_tool(struct err *reterr) _warn_unused_;
+
 /* Empties the effective, permitted, inheritable and ambient capability sets, and the bounding set where
  * that is allowed. Returns 0; -EPERM. */
 int sandbox_drop_capabilities(struct err *reterr) _warn_unused_;
