@@ -11,6 +11,7 @@ bindir ?= $(prefix)/bin
 libexecdir ?= $(prefix)/libexec/aiops
 datadir ?= $(prefix)/lib/aiops
 sqldir ?= $(prefix)/share/aiops/sql
+grafanadir ?= $(prefix)/share/aiops/grafana
 sysconfdir ?= /etc
 unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
@@ -482,6 +483,8 @@ install: all
 		'$(DESTDIR)$(catalogdir)/aiops-agent.catalog')
 	@$(call put,$(datadir)/runbooks.d,$(sort $(wildcard runbooks/*.md)),0644)
 	@$(call put,$(datadir)/alerts.d,$(sort $(wildcard runbooks/alerts/*.yaml alerts/*.yaml)),0644)
+	@$(call put,$(grafanadir),$(sort $(wildcard packaging/grafana/dashboards/*.json)),0644)
+	@$(foreach k,datasources dashboards,$(call put,$(grafanadir)/provisioning/$k,packaging/grafana/provisioning/$k/aiops.yaml,0644) &&) :
 	@$(call put,$(sqldir),$(sort $(wildcard packaging/sql/*.sql)),0644)
 	@$(foreach d,$(CONF_DIRS),$(call put,$(datadir)/$(notdir $d),$(sort $(wildcard $d/*)),0644) &&) :
 	@$(foreach n,1 5 7 8,$(call put,$(mandir)/man$n,$(sort $(wildcard packaging/man/*.$n)),0644) &&) :

@@ -54,9 +54,8 @@ CREATE TABLE aiops.points (
 	max real NOT NULL,
 	last real NOT NULL,
 	sum double precision NOT NULL,
-	PRIMARY KEY (ts, series_id, host_id)
+	PRIMARY KEY (host_id, series_id, ts) -- a batch is of one host, and so is a panel: few pages each
 ) PARTITION BY RANGE (ts);
-CREATE INDEX points_series ON aiops.points (series_id, host_id, ts);
 CREATE TABLE aiops.points_default PARTITION OF aiops.points DEFAULT;
 
 CREATE TABLE aiops.records (
@@ -178,7 +177,7 @@ BEGIN
 			sum(s.c7::double precision), max(s.c8::real)
 		FROM pg_temp.stage s JOIN aiops.series x ON x.signal = s.c2 AND x.entity = s.c3
 		WHERE s.k = 'p' GROUP BY x.id, s.c1
-		ON CONFLICT (ts, series_id, host_id) DO UPDATE SET n = p.n + excluded.n,
+		ON CONFLICT (host_id, series_id, ts) DO UPDATE SET n = p.n + excluded.n,
 			min = least(p.min, excluded.min), max = greatest(p.max, excluded.max),
 			sum = p.sum + excluded.sum, last = excluded.last;
 	-- Those who listen hear of an incident as it comes; of a long backlog only the first hundred.

@@ -39,6 +39,7 @@ class Database:
         self.data, self.sockets, self.log = self.home / "data", self.home / "run", self.home / "log"
         self.port = free_port()
         self.process = None
+        self.settings = []  # "name=value"; of the command line, the last one counts
         os.chmod(case.dir, 0o755)
         for path in (self.home, self.sockets):
             path.mkdir()
@@ -62,7 +63,8 @@ class Database:
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(
                 [self.bin / "postgres", "-D", self.data, "-k", self.sockets, "-p", str(self.port),
-                 "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=40"],
+                 "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=40",
+                 *(word for setting in self.settings for word in ("-c", setting))],
                 stdout=log, stderr=log, preexec_fn=self.as_user, cwd=self.home)
         wait_for(self.answers, "PostgreSQL answers")
 
