@@ -67,13 +67,28 @@ static void look_at_cost(struct agent_probe *p, uint64_t now_ns)
 		detach(p, budget_pct);
 }
 
+/* For the history and whoever scrapes; the engine needs to know nothing of it. */
+static void remember_cost(struct agent *a, const struct agent_probe *p, uint64_t now_ns)
+{
+	struct sample s = { .source = SOURCE_BPF,
+			    .provenance = PROVENANCE_KERNEL,
+			    .t_ns = now_ns,
+			    .value = p->cost_pct };
+
+	str_append(s.signal, sizeof(s.signal), "probe.%s_cost_pct", p->ops->name);
+	s.entity = entity_make(ENTITY_KIND_HOST, "");
+	rollup_add(&a->rollups, &s, clock_wall_us());
+}
+
 void agent_probes_tick(struct agent *a, uint64_t now_ns)
 {
 	for (size_t i = 0; i < a->n_probes; i++) {
 		struct agent_probe *p = &a->probes[i];
 
-		if (p->state && p->ops->cost_ns && now_ns >= p->cost_t_ns + AGENT_PROBE_LOOK_NS)
-			look_at_cost(p, now_ns);
+		if (!p->state || !p->ops->cost_ns || now_ns < p->cost_t_ns + AGENT_PROBE_LOOK_NS)
+			continue;
+		look_at_cost(p, now_ns);
+		remember_cost(a, p, now_ns);
 	}
 	for (size_t i = 0; i < a->n_probes; i++)
 		if (a->probes[i].state && a->probes[i].ops->tick)

@@ -50,6 +50,13 @@ static int setup(void **state)
 	memset(&a, 0, sizeof(a));
 	a.n_probes = 1;
 	a.probes[0] = (struct agent_probe){ .ops = &probe_fake, .state = &fake };
+	return rollup_init(&a.rollups, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rollup_done(&a.rollups);
 	return 0;
 }
 
@@ -70,6 +77,15 @@ static void a_probe_within_its_budget_stays(void **state)
 	assert_int_equal(fake.ticks, 300);
 	assert_true(a.probes[0].cost_pct > 0 &&
 		    a.probes[0].cost_pct < AGENT_PROBE_BUDGET_PCT * (double)bpfload_cpus());
+}
+
+static void what_a_probe_costs_is_a_measurement(void **state)
+{
+	(void)state;
+	pass(0, 60, AGENT_PROBE_BUDGET_PCT * 0.9);
+	assert_int_equal(a.rollups.n, 1);
+	assert_string_equal(a.rollups.v[0].rollup.signal, "probe.fake_cost_pct");
+	assert_true(a.rollups.v[0].rollup.last == a.probes[0].cost_pct);
 }
 
 static void a_probe_over_its_budget_for_a_minute_is_detached(void **state)
@@ -96,12 +112,15 @@ static void a_burst_is_forgiven(void **state)
 	assert_int_equal(fake.stops, 0);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_probe_within_its_budget_stays, setup),
-		cmocka_unit_test_setup(a_probe_over_its_budget_for_a_minute_is_detached, setup),
-		cmocka_unit_test_setup(a_burst_is_forgiven, setup),
+		TEST(a_probe_within_its_budget_stays),
+		TEST(what_a_probe_costs_is_a_measurement),
+		TEST(a_probe_over_its_budget_for_a_minute_is_detached),
+		TEST(a_burst_is_forgiven),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
