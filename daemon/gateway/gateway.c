@@ -166,6 +166,31 @@ static void on_frame(void *userdata, struct peer *p, const struct frame *f)
 	(void)peer_send(p, &answer); /* the asker has a deadline of its own */
 }
 
+static void on_up(void *userdata, struct peer *p)
+{
+	struct gateway *g = userdata;
+
+	if (str_equal(peer_process(p), "agent"))
+		heartbeat_set_alive(g->heartbeat, true);
+}
+
+static void on_down(void *userdata, struct peer *p)
+{
+	struct gateway *g = userdata;
+
+	if (str_equal(peer_process(p), "agent"))
+		heartbeat_set_alive(g->heartbeat, false);
+}
+
+/* Without its heartbeat the rest of the gateway is as useful as before. */
+static void start_heartbeat(struct gateway *g)
+{
+	struct err err = { 0 };
+
+	if (heartbeat_new(g->event, g->loop, &g->heartbeat, &err) < 0)
+		log_line(LOG_ERR, "%s, ignoring", err_text(&err));
+}
+
 static int add_signals(struct gateway *g)
 {
 	int r = sd_event_add_signal(g->event, &g->reload_signal, SIGHUP | SD_EVENT_SIGNAL_PROCMASK,
@@ -182,7 +207,7 @@ static int add_signals(struct gateway *g)
 
 static int serve(struct gateway *g, const char *runtime_dir, struct err *reterr)
 {
-	static const struct peer_handlers handlers = { .frame = on_frame };
+	static const struct peer_handlers handlers = { on_frame, on_up, on_down };
 	const struct passwd *agent = getpwnam("aiops");
 	uid_t uid = agent ? agent->pw_uid : 0;
 	int fd = listen_get("gateway", runtime_dir, SOCK_SEQPACKET, reterr);
@@ -210,8 +235,10 @@ int gateway_init(struct gateway *g, const char *root, const char *runtime_dir, s
 	if (r < 0)
 		return err_set(reterr, r, "start event loop: %s", strerror(-r));
 	r = curlloop_new(g->event, check_transferred, &g->loop, reterr);
-	if (r >= 0)
+	if (r >= 0) {
+		start_heartbeat(g);
 		r = serve(g, runtime_dir, reterr);
+	}
 	if (r >= 0)
 		gateway_reload(g);
 	return r;
@@ -222,6 +249,7 @@ void gateway_done(struct gateway *g)
 	drop_targets(g);
 	free(TAKE_PTR(g->targets));
 	g->peers = peer_server_free(g->peers);
+	g->heartbeat = heartbeat_free(g->heartbeat);
 	g->loop = curlloop_free(g->loop);
 	services_done(&g->services);
 	g->reload_signal = sd_event_source_disable_unref(g->reload_signal);

@@ -5,6 +5,7 @@
 #include <systemd/sd-event.h>
 
 #include "gateway/check.h"
+#include "gateway/heartbeat.h"
 #include "ipc/peer.h"
 
 /* The gateway: asks every endpoint of services.d at its interval_ms and tells the agent. No state. */
@@ -31,6 +32,7 @@ struct gateway {
 	int root_fd;
 	struct services services;
 	struct curlloop *loop;
+	struct heartbeat *heartbeat; /* NULL: nobody waits for one */
 	struct peer_server *peers;
 	uint32_t n_targets;
 	struct target *targets;

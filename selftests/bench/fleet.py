@@ -71,7 +71,7 @@ def outage(db):
     time.sleep(AWAY_AFTER_S)
     db.stop(signal.SIGKILL)
     time.sleep(AWAY_S)
-    db.start()
+    db.start(300)
 
 
 def replay(case, dsn, hosts, t0_us):
@@ -118,7 +118,7 @@ def measure(report, case, db, dsn, real, t0_us):
 
     def rows():
         return int(db.sql("SELECT count(*) FROM aiops.points")[0][0])
-    wait_for(lambda: rows() >= spooled - dropped, "all of it came", 180)
+    wait_for(lambda: rows() >= spooled - dropped, "all of it came", 300)
     windows = int(db.sql("SELECT sum(n) FROM aiops.points")[0][0])
     size = int(db.sql("SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits "
                       "WHERE inhparent = 'aiops.points'::regclass")[0][0])

@@ -9,7 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from rig import Failure, wait_for
+from rig import WAIT_S, Failure, wait_for
 
 SUPERUSER = "postgres"
 
@@ -59,14 +59,15 @@ class Database:
             raise Failure(f"{program}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def start(self):
+    def start(self, wait_s=WAIT_S):
+        """After a crash with much to recover it may take longer."""
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(
                 [self.bin / "postgres", "-D", self.data, "-k", self.sockets, "-p", str(self.port),
                  "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=40",
                  *(word for setting in self.settings for word in ("-c", setting))],
                 stdout=log, stderr=log, preexec_fn=self.as_user, cwd=self.home)
-        wait_for(self.answers, "PostgreSQL answers")
+        wait_for(self.answers, "PostgreSQL answers", wait_s)
 
     def answers(self):
         if self.process.poll() is not None:
