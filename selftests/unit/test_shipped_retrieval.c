@@ -149,6 +149,47 @@ static void symptoms_of_people_find_the_right_runbook(void **state)
 	assert_true(held_out.in_three >= 24);
 }
 
+static unsigned ask_its_own(const struct runbook *r)
+{
+	unsigned asked = 0;
+
+	for (uint32_t i = 0; i < r->n_tests; i++) {
+		struct knowledge_hit hit = { 0 };
+		const char *text = r->tests[i].search;
+
+		if (!text[0])
+			continue;
+		assert_int_equal(knowledge_search(knowledge, text, KNOWLEDGE_KIND_RUNBOOK, &hit, 1,
+						  NULL),
+				 1);
+		if (!str_equal(hit.name, r->id))
+			fail_msg("%s: '%s' finds '%s' first", r->id, text, hit.name);
+		asked++;
+	}
+	return asked;
+}
+
+static void each_is_found_first_by_its_own_questions(void **state)
+{
+	_cleanup_free_ char *text = malloc(YAML_TEXT_MAX);
+	glob_t found = { 0 };
+	unsigned asked = 0;
+
+	(void)state;
+	assert_non_null(text);
+	assert_int_equal(glob("runbooks/*.md", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		_cleanup_(runbook_done) struct runbook r = { 0 };
+		ssize_t n = fd_read_file(AT_FDCWD, found.gl_pathv[i], text, YAML_TEXT_MAX);
+
+		assert_true(n > 0);
+		assert_int_equal(runbook_parse("r.md", text, (size_t)n, &r, NULL), 0);
+		asked += ask_its_own(&r);
+	}
+	globfree(&found);
+	assert_true(asked >= 100);
+}
+
 static void there_are_forty_runbooks_and_each_label_is_one(void **state)
 {
 	struct knowledge_stats count = { 0 };
@@ -170,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(symptoms_of_people_find_the_right_runbook),
+		cmocka_unit_test(each_is_found_first_by_its_own_questions),
 		cmocka_unit_test(there_are_forty_runbooks_and_each_label_is_one),
 	};
 
