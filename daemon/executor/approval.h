@@ -5,8 +5,9 @@
 
 /* What a person approves is these bytes and nothing else; the answer must give back their hash. */
 
-#define APPROVALS_MAX      5 /* pending; nobody reads a longer list with care */
-#define APPROVAL_BYTES_MAX 4096
+#define APPROVALS_MAX        5 /* pending; nobody reads a longer list with care */
+#define APPROVALS_REMOTE_MAX 2 /* of them: who has only a key keeps nobody else from asking */
+#define APPROVAL_BYTES_MAX   4096
 
 /* The canonical action: version, key, boot, expiry, operation, action, risk and parameters, one a
  * line. Returns buf. */

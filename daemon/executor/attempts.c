@@ -74,6 +74,11 @@ struct entry *attempts_find_part(const struct attempts *a, const char *part)
 	return found;
 }
 
+bool entry_is_remote(const struct entry *e)
+{
+	return e->by_person && e->requester_uid == ATTEMPT_REQUESTER_REMOTE;
+}
+
 bool entry_is_running(const struct entry *e)
 {
 	switch (e->attempt.phase) {
@@ -133,6 +138,15 @@ size_t attempts_count_waiting(const struct attempts *a)
 
 	for (size_t i = 0; i < a->n; i++)
 		n += a->v[i]->attempt.phase == ATTEMPT_PHASE_WAITING;
+	return n;
+}
+
+size_t attempts_count_waiting_remote(const struct attempts *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		n += a->v[i]->attempt.phase == ATTEMPT_PHASE_WAITING && entry_is_remote(a->v[i]);
 	return n;
 }
 

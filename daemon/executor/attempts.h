@@ -7,9 +7,10 @@
 
 /* Every attempt the executor knows: those under way and the last ones that ended. */
 
-#define ATTEMPTS_ACTIVE_MAX 32
-#define ATTEMPTS_FINAL_MAX  256 /* kept so that a key that comes again gets its old answer */
-#define ATTEMPT_ALIASES_MAX 4
+#define ATTEMPT_REQUESTER_REMOTE UINT32_MAX
+#define ATTEMPTS_ACTIVE_MAX      32
+#define ATTEMPTS_FINAL_MAX       256 /* kept so that a key that comes again gets its old answer */
+#define ATTEMPT_ALIASES_MAX      4
 
 /* Another key that asked for the same while it waited for a person. */
 struct alias {
@@ -35,7 +36,7 @@ struct entry {
 	uint32_t resumed;   /* boolean: it was an earlier process of ours that asked */
 	uint32_t
 		revert_wanted; /* boolean: undo it as soon as it has ended, if that is not on record yet */
-	uint32_t requester_uid, approver_uid;
+	uint32_t requester_uid, approver_uid; /* requester: ATTEMPT_REQUESTER_REMOTE without one */
 	char approver[64];
 	char reason[160];             /* why it is wanted */
 	char hash[SHA256_HEX_MAX];    /* of the canonical action, what a person approves */
@@ -68,12 +69,15 @@ struct entry *attempts_find_part(const struct attempts *a, const char *part);
 
 /* A step of it may be at work: systemd was, or is about to be, asked. */
 bool entry_is_running(const struct entry *e);
+/* Who asked for it is known by a key alone. */
+bool entry_is_remote(const struct entry *e);
 /* What else changes what e is about now; NULL if nothing does. */
 struct entry *attempts_find_writer(const struct attempts *a, const struct entry *e);
 /* The waiting attempt for the very same action; NULL. */
 struct entry *attempts_find_waiting(const struct attempts *a, const char *action,
 				    const struct params *params);
 size_t attempts_count_waiting(const struct attempts *a);
+size_t attempts_count_waiting_remote(const struct attempts *a);
 size_t attempts_count_active(const struct attempts *a);
 /* The final attempt to forget if there are more than ATTEMPTS_FINAL_MAX: the one that ended first, but
  * what can still be undone goes last while it is no more than half of them. NULL. */

@@ -111,7 +111,9 @@ static void wait_for_person(struct broker *b, struct entry *e)
 	uint64_t span_ns = b->policy->limits.approval_s * NS_PER_S;
 	int r;
 
-	if (attempts_count_waiting(&b->attempts) >= APPROVALS_MAX) {
+	if (attempts_count_waiting(&b->attempts) >= APPROVALS_MAX ||
+	    (entry_is_remote(e) &&
+	     attempts_count_waiting_remote(&b->attempts) >= APPROVALS_REMOTE_MAX)) {
 		broker_deny(b, e, "approvals-full", "too many actions wait for a person already",
 			    "executor");
 		return;
@@ -224,7 +226,7 @@ struct entry *broker_do(struct broker *b, const struct wish *w, struct err *rete
 	struct guard_view view = view_of(b);
 	struct guard_request rq = { .info = w->info, .autonomy = AUTONOMY_APPROVE };
 	struct entry *e = attempts_find(&b->attempts, w->key);
-	uint32_t uid = w->is_remote ? UINT32_MAX : w->uid;
+	uint32_t uid = w->is_remote ? ATTEMPT_REQUESTER_REMOTE : w->uid;
 	struct entity on = { 0 };
 
 	if (e)

@@ -282,6 +282,19 @@ struct entry *world_propose(struct world *w, const struct proposal *p)
 	return broker_propose(&w->broker, p, NULL);
 }
 
+struct entry *world_do_remote(struct world *w, const char *action, const char *unit)
+{
+	char key[STR_HEX128_MAX];
+	struct wish wish = { .key = world_new_key(w, key),
+			     .info = action_info_find(action),
+			     .params = params_of(action, unit),
+			     .is_remote = true,
+			     .uid = 33,
+			     .actor = "remote, uid 33" };
+
+	return broker_do(&w->broker, &wish, NULL);
+}
+
 struct entry *world_do(struct world *w, const char *action, const char *unit, bool may_approve,
 		       bool dry_run)
 {

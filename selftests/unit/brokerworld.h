@@ -51,6 +51,8 @@ struct entry *world_propose(struct world *w, const struct proposal *p);
 /* A person's. */
 struct entry *world_do(struct world *w, const char *action, const char *unit, bool may_approve,
 		       bool dry_run);
+/* A remote caller's. */
+struct entry *world_do_remote(struct world *w, const char *action, const char *unit);
 /* The time of what key did is over; phase: DONE when it was undone. Nobody tells the broker. */
 void world_expire(struct world *w, const char *key, enum attempt_phase phase);
 /* The step of key leaves a result. */

@@ -125,9 +125,32 @@ static void a_denial_says_how_long_to_wait_where_time_helps(void **state)
 	world_end(&w);
 }
 
+static void leaves_places_for_what_comes_from_nearer_than_remote_callers(void **state)
+{
+	static const char *const units[] = { "a.service", "b.service", "c.service", "d.service" };
+	struct world w;
+	struct proposal p;
+
+	(void)state;
+	world_begin(&w, 1);
+	for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+		const struct entry *e = world_do_remote(&w, "unit.restart", units[i]);
+
+		assert_int_equal(e->attempt.phase, i < APPROVALS_REMOTE_MAX ?
+							   ATTEMPT_PHASE_WAITING :
+							   ATTEMPT_PHASE_DENIED);
+	}
+	p = world_proposal(&w, "unit.restart", "e.service");
+	assert_int_equal(world_propose(&w, &p)->attempt.phase, ATTEMPT_PHASE_WAITING);
+	assert_int_equal(world_do(&w, "unit.restart", "f.service", false, false)->attempt.phase,
+			 ATTEMPT_PHASE_WAITING);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(leaves_places_for_what_comes_from_nearer_than_remote_callers),
 		cmocka_unit_test(what_waits_is_withdrawn),
 		cmocka_unit_test(what_no_step_has_claimed_never_begins),
 		cmocka_unit_test(what_is_at_work_is_undone_when_it_has_ended),
