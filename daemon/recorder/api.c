@@ -453,6 +453,12 @@ static int get_openapi(void *userdata, const struct http_request *rq, struct htt
 		       0;
 }
 
+#define HEALTH                                                                                              \
+	"status, parts[], records_written#, records_waiting#, records_lost#, "                              \
+	"rollups_written#, rollups_waiting#, rollups_lost#, histories_put_aside#, "                         \
+	"history_error, audit_waiting#, audit_error, spool_open!, spool_bytes#, spool_rows#, spool_lost#, " \
+	"log_dropped#"
+
 const struct http_endpoint recorder_endpoints[] = {
 	{ "GET",
 	  "/openapi.json",
@@ -505,17 +511,11 @@ const struct http_endpoint recorder_endpoints[] = {
 	  "/healthz",
 	  ROLE_READ,
 	  get_health,
-	  { "whether everything is written",
-	    .answer =
-		    "200 status, parts[], records_written#, records_waiting#, records_lost#, "
-		    "rollups_written#, rollups_waiting#, rollups_lost#, histories_put_aside#, "
-		    "history_error, audit_waiting#, audit_error, spool_open!, spool_bytes#, spool_rows#, spool_lost#, "
-		    "log_dropped#" } },
+	  { "whether everything is written", .answer = "200 " HEALTH } },
 	{ "GET",
 	  "/ready",
 	  ROLE_READ,
 	  get_ready,
-	  { "the same, and 503 where nothing can be written",
-	    .answer = "200/503 status, parts[], history_error, audit_error" } },
+	  { "the same, and 503 where nothing can be written", .answer = "200/503 " HEALTH } },
 	{ .method = NULL },
 };
