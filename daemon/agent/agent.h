@@ -38,6 +38,7 @@ struct agent_config {
 	struct services services;
 	struct alerts alerts;
 	struct runbooks runbooks;
+	struct silences silences;
 };
 
 /* How long one turn of the loop takes: nothing may block it. */

@@ -21,6 +21,8 @@ int agent_config_load(int root_fd, struct agent_config *ret, struct err *reterr)
 		r = alerts_load(root_fd, &c.alerts, reterr);
 	if (r >= 0)
 		r = runbooks_load(root_fd, &c.runbooks, reterr);
+	if (r >= 0)
+		r = silences_load(root_fd, &c.silences, reterr);
 	if (r < 0) {
 		agent_config_done(&c);
 		return r;
@@ -35,6 +37,7 @@ void agent_config_done(struct agent_config *c)
 	services_done(&c->services);
 	alerts_done(&c->alerts);
 	runbooks_done(&c->runbooks);
+	silences_done(&c->silences);
 	*c = (struct agent_config){ 0 };
 }
 
@@ -44,6 +47,7 @@ struct engine_config agent_engine_config(const struct agent *a)
 		.services = &a->config.services,
 		.alerts = &a->config.alerts,
 		.runbooks = &a->config.runbooks,
+		.silences = &a->config.silences,
 		.actions = action_table,
 		.mode = AUTONOMY_AUTO, /* the executor has the host's mode and the last word */
 		.boot_grace_ns = AGENT_BOOT_GRACE_NS,

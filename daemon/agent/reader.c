@@ -26,7 +26,10 @@ struct answer {
 
 static const struct kind {
 	const char *name, *suffix;
-} kinds[] = { { "services", ".yaml" }, { "alerts", ".yaml" }, { "runbooks", ".md" } };
+} kinds[] = { { "services", ".yaml" },
+	      { "alerts", ".yaml" },
+	      { "runbooks", ".md" },
+	      { "silences", ".yaml" } };
 
 static const char *const trees[] = { "usr/lib/aiops", "etc/aiops" };
 

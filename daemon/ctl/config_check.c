@@ -11,6 +11,7 @@
 #include "model/policy.h"
 #include "model/runbook.h"
 #include "model/service.h"
+#include "model/silence.h"
 
 /* Generated: what the programs beside this one can do and state. */
 extern const struct action_info action_table[];
@@ -89,6 +90,22 @@ static int load_runbooks(int root_fd, struct err *reterr)
 	return r;
 }
 
+static int parse_silence(const char *path, const char *text, size_t size, struct err *reterr)
+{
+	struct silence s = { 0 };
+
+	return silence_parse(path, text, size, &s, reterr);
+}
+
+static int load_silences(int root_fd, struct err *reterr)
+{
+	struct silences s = { 0 };
+	int r = silences_load(root_fd, &s, reterr);
+
+	silences_done(&s);
+	return r;
+}
+
 static int parse_aliases(const char *path, const char *text, size_t size, struct err *reterr)
 {
 	struct action_aliases a = { 0 };
@@ -117,6 +134,7 @@ static const struct {
 	{ "aliases", ".yaml", true, parse_aliases, load_aliases },
 	{ "alerts", ".yaml", false, parse_alert, load_alerts },
 	{ "runbooks", ".md", false, parse_runbook, load_runbooks },
+	{ "silences", ".yaml", false, parse_silence, load_silences },
 };
 
 static void print_result(const struct ctl *ctl, const char *kind, const char *error, size_t files)

@@ -12,6 +12,7 @@
 #include "model/policy.h"
 #include "model/runbook.h"
 #include "model/service.h"
+#include "model/silence.h"
 
 /* The brain: a function of records and time. No I/O, no clock, no globals: inputs go in with the time
  * at which they happened, commands come out; so it replays a recorded trace on any laptop.
@@ -32,6 +33,7 @@ struct engine_config {
 	const struct services *services;
 	const struct alerts *alerts;
 	const struct runbooks *runbooks;
+	const struct silences *silences;   /* NULL: none */
 	const struct action_info *actions; /* ends with .name NULL: build/gen/action_table.c */
 	enum autonomy mode;                /* ceiling; the executor has the last word */
 	uint64_t boot_grace_ns;            /* no action this soon after boot: 0 in tests */

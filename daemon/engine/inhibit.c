@@ -93,7 +93,8 @@ bool inhibit_is_held(const struct engine *e, const struct window *w, const struc
 {
 	uint64_t since_ns = w->held ? w->held_since_ns : e->now_ns;
 
-	if (w->alert->severity == SEVERITY_INFO || is_of_the_past(e, w, primary))
+	if (w->alert->severity == SEVERITY_INFO || is_of_the_past(e, w, primary) ||
+	    silences_find(e->config.silences, w->alert->id, &w->entity, primary, e->wall_us))
 		return true;
 	return e->now_ns < since_ns + HELD_MAX_NS &&
 	       (inhibit_is_upgrading(e) || is_downstream(e, w, primary));

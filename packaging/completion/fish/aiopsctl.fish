@@ -76,6 +76,9 @@ complete -c aiopsctl -n '__aiopsctl_under validate; and not __aiopsctl_at valida
 complete -c aiopsctl -n '__aiopsctl_at alerts' -a 'list show test'
 complete -c aiopsctl -n '__aiopsctl_at alerts show; or __aiopsctl_under alerts test' \
     -a '(__aiopsctl_column alerts)'
+complete -c aiopsctl -n '__aiopsctl_at silence' -a 'list add remove'
+complete -c aiopsctl -n '__aiopsctl_at silence add' -a 'all (__aiopsctl_column alerts)'
+complete -c aiopsctl -n '__aiopsctl_at silence remove' -a '(__aiopsctl_column silence)'
 complete -c aiopsctl -n '__aiopsctl_at runbooks' -a 'list show search lint test'
 complete -c aiopsctl -n '__aiopsctl_at runbooks show; or __aiopsctl_at runbooks test; or __aiopsctl_under runbooks lint' \
     -a '(__aiopsctl_column runbooks)'
