@@ -49,6 +49,7 @@ def refuse_other_units(vm):
 def run(vm):
     product.wait_ready(vm)
     vm.write(THERE, TOOL.read_bytes(), 0o755)
+    vm.run(["mkdir", "-p", POLICY.rsplit("/", 1)[0]])
     vm.write(POLICY, FEW)
     # It would forget what it does not know.
     vm.run("systemctl kill --kill-who=main -s STOP aiops-executor")

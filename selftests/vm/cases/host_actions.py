@@ -39,6 +39,7 @@ POLICY = """allow:
 
 def prepare(vm):
     vm.write(f"/etc/systemd/system/{UNIT}", SERVICE)
+    vm.run("mkdir -p /etc/aiops/services.d /etc/aiops/policy.d")
     vm.write("/etc/aiops/services.d/60-worker.yaml", MANAGED)
     vm.write("/etc/aiops/policy.d/60-worker.yaml", POLICY)
     vm.run(f"systemctl daemon-reload && systemctl start {UNIT}")
