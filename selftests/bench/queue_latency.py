@@ -79,12 +79,15 @@ def their_histogram(text):
     return counts
 
 
-def wait_for_programs(known, at_least):
-    """The programs that are new, once there are so many: the tool says nothing when it is attached."""
+def wait_for_programs(known, at_least, process):
+    """The programs that are new, once there are so many: the tool says nothing when it is attached. A
+    ChildProcessError says that it has ended."""
     deadline = time.monotonic() + family.START_S
     while len(new := [p for p in bpfstats.programs() if p["id"] not in known]) < at_least:
+        if process.poll() is not None:
+            raise ChildProcessError(f"{process.args[0]} ends with {process.returncode}")
         if time.monotonic() > deadline:
-            raise SystemExit("bench: runqlat loads no programs")
+            raise SystemExit(f"bench: {process.args[0]} loads no programs")
         time.sleep(0.05)
     return new
 
@@ -99,7 +102,7 @@ def runqlat(tool):
         process.send_signal(signal.SIGINT)
         return process.communicate(timeout=30)[0]
     try:
-        yield wait_for_programs(known, 3), end
+        yield wait_for_programs(known, 3, process), end
     finally:
         if process.poll() is None:
             process.kill()
