@@ -64,4 +64,5 @@ SABOTAGE = {name: line for name, (line, _) in LEAKS.items()} | {
 
 # Sabotage of the program itself: sabotage-build makes it, and it takes the place of the installed one.
 PROGRAMS = {name: "/usr/libexec/aiops/aiops-agent"
-            for name in ("force-improved", "no-evidence-gate", "guard-stopped")}
+            for name in ("force-improved", "no-evidence-gate", "guard-stopped")} | {
+    name: "/usr/libexec/aiops/aiops-step" for name in ("verify-says-yes", "revert-does-nothing")}
