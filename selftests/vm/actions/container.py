@@ -67,6 +67,11 @@ class Stop(Container):
     def is_applied(self, before, now):
         return None if now == {"status": "exited", "page": 0} else str(now)
 
+    def apply_fails(self):
+        """The engine stands still before it is asked, and does what it was asked when it goes on: too late. Without
+        its runtime it would kill the process itself."""
+        return {"applying": lambda: freeze(engine()), "reverting": self.mend}
+
 
 class Restart(Container):
     action = "container.restart"
