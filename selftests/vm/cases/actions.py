@@ -183,7 +183,8 @@ def run(vm):
     try:
         for family, action, deployment, cells in chosen(vm):
             if deployment != at:
-                vm.restore()
+                if at:  # the first finds the guest as it was given, with what was planted
+                    vm.restore()
                 at, snapshot = deployment, deploy(vm, deployment)
                 print(f"\n    {deployment}: ready after {time.monotonic() - began_s:.0f} s", file=sys.stderr)
             excuses = {cell: excused.CELLS.get((action, deployment, cell)) for cell in cells}
